@@ -1,0 +1,265 @@
+"""Model files: PREFIX_architecture.json, PREFIX_weights.h5 and, derived from them, PREFIX.onnx.
+
+The JSON is what Keras writes plus the key "glyphs", which says everything else that a model needs
+to be used: class names, preprocessing, checksums, where it comes from, how good it was. Nothing
+here imports Keras.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from glyphs import files
+from glyphs.errors import ArtifactError, StorageError
+
+FORMAT = "glyphs model"
+VERSION = 1
+MAX_JSON_BYTES = 64_000_000
+
+# Layers that our networks use. A file that names any other class is refused before it is built.
+LAYERS = frozenset(
+    "InputLayer Rescaling Conv2D DepthwiseConv2D BatchNormalization PReLU ReLU Activation "
+    "MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D ZeroPadding2D "
+    "Dropout Flatten Dense Softmax".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """The files of the model called `prefix`."""
+
+    prefix: str
+
+    @property
+    def architecture(self):
+        return f"{self.prefix}_architecture.json"
+
+    @property
+    def weights(self):
+        return f"{self.prefix}_weights.h5"
+
+    @property
+    def onnx(self):
+        return f"{self.prefix}.onnx"
+
+    @property
+    def checkpoint(self):
+        return f"{self.prefix}_checkpoint.npz"
+
+
+def write_model(prefix, model, facts):
+    """Write the pair of model files. Both are complete on the disk before either is renamed.
+
+    Args:
+        prefix: path and beginning of the file names.
+        model: an uncompiled keras.Model.
+        facts: dict for the key "glyphs": class_names, characters, preprocessing and more.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
+    import keras
+
+    paths = Paths(prefix)
+    # Keras decides the format by the suffix and refuses `.weights.h5` content under our name.
+    weights_tmp = f"{prefix}_weights.tmp.h5"
+    with files.storage_errors(paths.weights):
+        try:
+            with _no_logging():
+                keras.saving.save_model(model, weights_tmp, include_optimizer=False)
+            with open(weights_tmp, "r+b") as file:
+                files.flush(file)
+            content = json.loads(model.to_json())
+            content["glyphs"] = {
+                "format": FORMAT,
+                "version": VERSION,
+                **facts,
+                "sha256": {
+                    "weights": files.sha256_of_file(weights_tmp),
+                    "network": files.sha256(files.canonical_json(content)),
+                    "onnx": None,
+                },
+            }
+            with files.replacing(paths.architecture) as file:
+                file.write(_json_bytes(content))
+                files.flush(file)
+                files.put_in_place(weights_tmp, paths.weights)
+        finally:
+            files.remove(weights_tmp)
+
+
+@contextlib.contextmanager
+def _no_logging():
+    """Keep Keras from calling HDF5 a legacy format on every save: it is our promised format."""
+    import logging
+
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
+
+
+def _json_bytes(content):
+    """Return the model JSON, its key "glyphs" freshly signed with the SHA-256 of itself."""
+    glyphs = {key: value for key, value in content["glyphs"].items() if key != "glyphs_sha256"}
+    glyphs["glyphs_sha256"] = files.sha256(files.canonical_json(glyphs))
+    return json.dumps({**content, "glyphs": glyphs}, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def read_architecture(prefix):
+    """Read and verify PREFIX_architecture.json, and that PREFIX_weights.h5 belongs to it.
+
+    Args:
+        prefix: path and beginning of the file names.
+
+    Returns:
+        dict: the whole JSON; what is ours is under "glyphs".
+
+    Raises:
+        ArtifactError: a file is missing, damaged, from elsewhere, or they do not match.
+    """
+    paths = Paths(prefix)
+    for path in (paths.architecture, paths.weights):
+        if not os.path.isfile(path):
+            raise ArtifactError(f"{path}: no such file; train a model first, or name another --model")
+    with _read_errors(paths.architecture):
+        with open(paths.architecture, "rb") as file:
+            stored = file.read(MAX_JSON_BYTES + 1)
+    content = _parse(stored, paths.architecture)
+    _check_layers(content, paths.architecture)
+    with _read_errors(paths.weights):
+        weights_sha256 = files.sha256_of_file(paths.weights)
+    if weights_sha256 != content["glyphs"]["sha256"]["weights"]:
+        raise ArtifactError(
+            f"{paths.weights}: damaged, or not the weights of {paths.architecture} (their SHA-256 "
+            "differs from the one stored there); restore both files together, or train again"
+        )
+    return content
+
+
+@contextlib.contextmanager
+def _read_errors(path):
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _parse(stored, path):
+    if len(stored) > MAX_JSON_BYTES:
+        raise ArtifactError(f"{path}: too large for a model's description")
+    try:
+        content = json.loads(stored)
+    except (ValueError, RecursionError):
+        raise ArtifactError(f"{path}: damaged, or not JSON; restore it, or train again") from None
+    glyphs = content.get("glyphs") if isinstance(content, dict) else None
+    if not isinstance(glyphs, dict) or glyphs.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{path}: not a model of this toolkit (it has no class names); train with model.py"
+        )
+    if glyphs.get("version") != VERSION:
+        raise ArtifactError(
+            f"{path}: format version {glyphs.get('version')!r:.20}; this program reads {VERSION}"
+        )
+    # One comparison covers every byte: the checksum of the key, and all around it.
+    network = {key: value for key, value in content.items() if key != "glyphs"}
+    sums = glyphs.get("sha256")
+    is_whole = (
+        isinstance(sums, dict)
+        and sums.get("network") == files.sha256(files.canonical_json(network))
+        and _json_bytes(content) == stored
+    )
+    if not is_whole:
+        raise ArtifactError(
+            f"{path}: changed or damaged since it was written; restore it, or train again"
+        )
+    return content
+
+
+def _check_layers(content, path):
+    """Refuse a network with layers that are not ours, before anything is built from it."""
+    try:
+        names = [layer["class_name"] for layer in content["config"]["layers"]]
+        unknown = [name for name in [content["class_name"], *names] if name not in LAYERS]
+    except (KeyError, TypeError):
+        unknown = ["no layers"]
+    if unknown != ["Functional"]:
+        raise ArtifactError(f"{path}: not a network of this toolkit ({unknown[-1]!r:.60})")
+
+
+def onnx_model(prefix, architecture, *, notify=lambda message: None):
+    """Return PREFIX.onnx as bytes; make it (again) where it is missing, damaged or stale.
+
+    Args:
+        prefix: path and beginning of the file names.
+        architecture: what read_architecture(prefix) returned.
+        notify: called with one line before a conversion, which takes several seconds.
+
+    Raises:
+        ArtifactError: the conversion failed.
+    """
+    path = Paths(prefix).onnx
+    expected = architecture["glyphs"]["sha256"]["onnx"]
+    problem = "has not been made yet"
+    if expected:
+        try:
+            with open(path, "rb") as file:
+                model = file.read()
+            if files.sha256(model) == expected:
+                return model
+            problem = "is damaged or stale"
+        except FileNotFoundError:
+            problem = "is missing"
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+    notify(f"{path} {problem}; making it from the model files, this takes some seconds")
+    return convert(prefix, architecture)
+
+
+def convert(prefix, architecture):
+    """Convert the pair to PREFIX.onnx in a child process, and return the ONNX model as bytes.
+
+    A child with the TensorFlow backend, since this process may run another one, or none. Where
+    the folder is read-only, the result is returned but not kept.
+
+    Raises:
+        ArtifactError: the conversion failed.
+    """
+    paths = Paths(prefix)
+    with tempfile.TemporaryDirectory() as folder:
+        output = os.path.join(folder, "model.onnx")
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+        }
+        child = subprocess.run(
+            [sys.executable, "-m", "glyphs.conversion", prefix, output],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+        if child.returncode:
+            lines = child.stderr.strip().splitlines() or ["no message"]
+            raise ArtifactError(f"{paths.onnx}: could not be made ({lines[-1]:.300})")
+        with open(output, "rb") as file:
+            model = file.read()
+    glyphs = architecture["glyphs"]
+    glyphs["sha256"]["onnx"] = files.sha256(model)
+    with contextlib.suppress(StorageError):
+        with files.replacing(paths.onnx) as file:
+            file.write(model)
+        with files.replacing(paths.architecture) as file:
+            file.write(_json_bytes(architecture))
+    return model

@@ -1,0 +1,232 @@
+"""What every command line shares: options, progress, messages, exit codes."""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+
+from glyphs import files
+from glyphs.errors import GlyphsError, StorageError
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Print a script's docstring as it stands, and the default of every option that has one."""
+
+    def _get_help_string(self, action):
+        shown = action.default not in (None, False, argparse.SUPPRESS, [])
+        if action.option_strings and shown and "%(default)" not in action.help:
+            default = action.default
+            text = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else None
+            return f"{action.help} (default: {text or '%(default)s'})"
+        return action.help
+
+
+def parser(docstring):
+    """Return an argument parser whose description is the script's docstring."""
+    return argparse.ArgumentParser(
+        description=docstring, formatter_class=_HelpFormatter, allow_abbrev=False
+    )
+
+
+def integer(lowest, highest=None):
+    """Return an argparse type: a whole number of at least `lowest` and at most `highest`."""
+
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"not a whole number: {text!r}") from None
+        if value < lowest or (highest is not None and value > highest):
+            limits = f"at least {lowest}" + ("" if highest is None else f", at most {highest}")
+            raise argparse.ArgumentTypeError(f"must be {limits}. Received: {value}")
+        return value
+
+    return parse
+
+
+def positive_number(text):
+    """Argparse type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a number: {text!r}") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+    return value
+
+
+def image_size(text):
+    """Argparse type: `32`, or height x width as `48x32`, to `(height, width)`."""
+    sides = text.lower().split("x")
+    try:
+        height, width = (int(sides[0]), int(sides[-1])) if len(sides) <= 2 else (0, 0)
+    except ValueError:
+        height = width = 0
+    if not (4 <= height <= 1024 and 4 <= width <= 1024):
+        raise argparse.ArgumentTypeError(
+            f"must be a side such as 32, or HEIGHTxWIDTH, of 4 to 1024 pixels. Received: {text!r}"
+        )
+    return height, width
+
+
+def add_workers(options):
+    options.add_argument(
+        "--workers",
+        type=integer(1, 256),
+        metavar="N",
+        help="processes that work on pictures (default: one per core)",
+    )
+
+
+def add_seed(options):
+    options.add_argument(
+        "--seed", type=integer(0, 2**32 - 1), default=1, metavar="N", help="random seed"
+    )
+
+
+def add_training(options, output, epochs, batch_size, learning_rate):
+    """Add the options that all training scripts share, with a script's own defaults."""
+    options.add_argument(
+        "--dataset", default="characters_dataset", metavar="FILE", help="what to train on"
+    )
+    options.add_argument(
+        "--output", default=output, metavar="PREFIX", help="beginning of the model files' names"
+    )
+    options.add_argument(
+        "--epochs", type=integer(1), default=epochs, metavar="N", help="most epochs of a cycle"
+    )
+    options.add_argument(
+        "--batch-size", type=integer(1), default=batch_size, metavar="N", help="pictures a step"
+    )
+    options.add_argument(
+        "--learning-rate",
+        type=positive_number,
+        default=learning_rate,
+        metavar="X",
+        help="of the first cycle",
+    )
+    add_seed(options)
+    options.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
+    )
+
+
+def open_for_training(args):
+    """Open the dataset of a training script; check all that can be checked before Keras is loaded.
+
+    Raises:
+        ArtifactError: the dataset is missing, damaged, or has no val split.
+        StorageError: the model files could not be written.
+    """
+    from glyphs import artifacts, datasets
+    from glyphs.errors import ArtifactError
+
+    dataset = datasets.open_dataset(args.dataset)
+    if not len(dataset.X_val):
+        raise ArtifactError(
+            f"{args.dataset}: has no val split, which tells when to stop; build it with a --split "
+            "that gives val a share"
+        )
+    paths = artifacts.Paths(args.output)
+    files.check_can_write(paths.architecture)
+    if os.path.exists(paths.checkpoint) and not args.resume:
+        print_warning(
+            f"{paths.checkpoint} is the checkpoint of an interrupted run and will be replaced "
+            "after the first epoch; stop now and add --resume to go on with it"
+        )
+    return dataset
+
+
+@contextlib.contextmanager
+def without_chatter():
+    """Silence what TensorFlow prints while it is imported; show it if the import fails."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            chatter.seek(0)
+            os.write(saved, chatter.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def run(main):
+    """Run a script's `main()` and return its exit code; users see one line, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # Paths are bytes to the system: they go out as they came in, whatever the locale.
+        with contextlib.suppress(AttributeError, OSError):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        code = main() or 0
+        sys.stdout.flush()
+        return code
+    except GlyphsError as error:
+        print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt as interrupt:
+        print_error(str(interrupt) or "interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (`| head -1`) has gone: end quietly, as other tools do.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    except OSError as error:
+        message = files.explain(error, error.filename or "output")
+        if message is None:
+            raise
+        print_error(message)
+        return StorageError.exit_code
+
+
+def one_line(value):
+    """Return text with its control characters escaped, so that it stays one line."""
+    return "".join(c if c.isprintable() or ord(c) >= 0x80 else _escape(c) for c in str(value))
+
+
+def _escape(character):
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{ord(character):02x}")
+
+
+def print_error(message):
+    print(f"error: {one_line(message)}", file=sys.stderr, flush=True)
+
+
+def print_warning(message):
+    print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """A line on the terminal that rewrites itself; nothing where stderr is not a terminal."""
+
+    def __init__(self, total, unit):
+        self.total = total
+        self.unit = unit
+        self.shown = sys.stderr.isatty()
+        self.started = self.updated = time.monotonic()
+
+    def update(self, done, note=""):
+        """Show that `done` of the total are done, at most ten times a second."""
+        now = time.monotonic()
+        if not self.shown or (now - self.updated < 0.1 and done < self.total):
+            return
+        self.updated = now
+        rate = done / max(now - self.started, 1e-9)
+        left = (self.total - done) / rate if rate else 0
+        text = f"{done:,}/{self.total:,} {self.unit}  {rate:,.0f}/s  {left:.0f} s left  {note}"
+        sys.stderr.write(f"\r\x1b[K{text[:110]}")
+        sys.stderr.flush()
+
+    def clear(self):
+        """Take the line away again, before other output or at the end."""
+        if self.shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,39 @@
+"""The mistakes and mishaps a user can cause, each with the exit code of its script."""
+
+
+class GlyphsError(Exception):
+    """Base class. Its text is one line: what is wrong, where, and what to do now."""
+
+    exit_code = 2
+
+
+class UsageError(GlyphsError):
+    """Arguments that cannot work: a missing folder, a size of zero, too few classes."""
+
+    exit_code = 2
+
+
+class PictureError(GlyphsError):
+    """A picture that cannot be read. `path` names it, `reason` says why."""
+
+    exit_code = 1
+
+    def __init__(self, path, reason):
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self):  # exceptions with two arguments do not cross processes by themselves
+        return PictureError, (self.path, self.reason)
+
+
+class ArtifactError(GlyphsError):
+    """A dataset, model or checkpoint is missing, damaged, or does not match its partner."""
+
+    exit_code = 3
+
+
+class StorageError(GlyphsError):
+    """No space left, or no permission to read or write."""
+
+    exit_code = 4

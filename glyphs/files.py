@@ -1,0 +1,125 @@
+"""Files that are whole or absent: atomic writes, checksums, a look at the free space."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+
+from glyphs.errors import StorageError
+
+BLOCK = 1 << 20
+
+
+def temporary(path):
+    """Return the one temporary name of `path`; the next run replaces what a killed run left."""
+    return f"{path}.tmp"
+
+
+@contextlib.contextmanager
+def replacing(path, needed=None):
+    """Yield a binary file that becomes `path` when the block ends well, and vanishes when not.
+
+    The data are on the disk before the rename, so that `path` is at any moment the whole old
+    file or the whole new one, even if the process is killed or the power fails. `needed` is the size in
+    bytes to name in the error when the disk is full.
+    """
+    path = os.fspath(path)
+    with storage_errors(path, needed):
+        try:
+            with open(temporary(path), "wb") as file:
+                yield file
+                flush(file)
+            put_in_place(temporary(path), path)
+        except BaseException:
+            remove(temporary(path))
+            raise
+
+
+def flush(file):
+    """Force what was written to `file` onto the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def put_in_place(source, path):
+    """Rename `source`, already flushed, to `path`, and make the rename itself durable."""
+    os.replace(source, path)
+    if os.name == "posix":
+        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_json(path, value, *, indent=None):
+    """Write `value` as JSON to `path` atomically."""
+    with replacing(path) as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=indent).encode() + b"\n")
+
+
+def remove(path):
+    """Delete the file `path` if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
+
+
+def sha256(data):
+    """Return the SHA-256 of bytes or of a C-contiguous array, as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path):
+    """Return the SHA-256 of the contents of `path`, as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(value):
+    """Return the one byte string that stands for `value` when it is hashed."""
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode()
+
+
+def check_can_write(path, size=0):
+    """Raise StorageError unless `path` can be created or replaced and `size` bytes would fit.
+
+    Called before long work, so that a read-only folder is not found out at its end.
+    """
+    path = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise StorageError(f"{path}: is a folder; give a file name for the output")
+    if not os.path.isdir(folder):
+        raise StorageError(f"{path}: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(f"{path}: no permission to write in {folder}")
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise StorageError(
+            f"{path}: needs {size / 1e6:,.0f} MB but only {free / 1e6:,.0f} MB are free on that "
+            "disk; free some space or write elsewhere with --output"
+        )
+
+
+@contextlib.contextmanager
+def storage_errors(path, needed=None):
+    """Turn 'disk full' and 'no permission' inside the block into a StorageError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        message = explain(error, path, needed)
+        if message is None:
+            raise
+        raise StorageError(message) from error
+
+
+def explain(error, path, needed=None):
+    """Return one line for an OSError about space or permission, None for any other."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        wanted = f" ({needed / 1e6:,.0f} MB were needed)" if needed else ""
+        return f"{path}: no space left{wanted}; free some space or write elsewhere with --output"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path}: no permission to write there; choose another place with --output"
+    return None

@@ -1,0 +1,298 @@
+"""From a picture file to a character image: the only preprocessing there is.
+
+`create_dataset.py` and `classify.py` both come through here, so a network is never asked about
+pictures prepared otherwise than those it learned from.
+"""
+
+import dataclasses
+import errno
+import io
+import os
+import stat
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from glyphs.errors import PictureError
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+FITS = ("stretch", "pad")
+POLARITIES = ("auto", "dark-on-light", "light-on-dark")
+
+# A character needs thousands of pixels; a picture past this is a mistake or an attack, and is
+# refused from its header, before anything is decoded.
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 500_000_000
+
+# What Pillow's decoders raise on damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, OverflowError, MemoryError, NotImplementedError,
+           Image.DecompressionBombError, EOFError, IndexError, KeyError, TypeError,
+           AttributeError, ArithmeticError, RuntimeError)  # fmt: skip
+_TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a character image; stored with every dataset and every model.
+
+    Attributes:
+        image_sizes: `(height, width)` pairs. The picture is resized to the first by `fit`, then
+            stretched to each following one, as happens to a dataset that a network resizes.
+        fit: "stretch" fills the size whatever the picture's shape; "pad" keeps the shape and
+            fills up with paper.
+        polarity: "dark-on-light", "light-on-dark", or "auto": decided per picture.
+        majority: the polarity of pictures that "auto" cannot decide.
+    """
+
+    image_sizes: tuple
+    fit: str = "stretch"
+    polarity: str = "auto"
+    majority: str = "dark-on-light"
+
+    @property
+    def image_size(self):
+        """The final `(height, width)`."""
+        return self.image_sizes[-1]
+
+    def to_json(self):
+        return {**dataclasses.asdict(self), "image_sizes": [list(s) for s in self.image_sizes]}
+
+    @classmethod
+    def from_json(cls, value):
+        """Return the Preprocessing that `to_json` described.
+
+        Raises:
+            ValueError: the value describes none.
+        """
+        try:
+            fields = {field.name: value[field.name] for field in dataclasses.fields(cls)}
+            fields["image_sizes"] = tuple((int(h), int(w)) for h, w in fields["image_sizes"])
+        except (TypeError, KeyError, ValueError):
+            raise ValueError(f"not a preprocessing: {value!r:.200}") from None
+        sane = (
+            fields["image_sizes"]
+            and all(1 <= side <= 1024 for size in fields["image_sizes"] for side in size)
+            and fields["fit"] in FITS
+            and fields["polarity"] in POLARITIES
+            and fields["majority"] in POLARITIES[1:]
+        )
+        if not sane:
+            raise ValueError(f"not a preprocessing: {value!r:.200}")
+        return cls(**fields)
+
+
+def read_picture(path):
+    """Read a picture file as 8-bit grey.
+
+    The first frame counts, EXIF rotation is applied, transparent pixels become white paper, 16-bit
+    values are divided by 257.
+
+    Args:
+        path: a PNG, JPEG, BMP, GIF, TIFF or WebP file.
+
+    Returns:
+        A PIL image of mode "L".
+
+    Raises:
+        PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
+            MAX_BYTES.
+    """
+    _check_is_file(path)
+    try:
+        with open(path, "rb") as file:  # read at once: a decoder's many small reads are slower
+            data = io.BytesIO(file.read())
+    except OSError as error:
+        raise PictureError(path, _reason(error)) from None
+    # Pillow reports oddities of readable files as Python warnings; they are none of the user's.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(data, formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > MAX_PIXELS:
+                    raise PictureError(
+                        path,
+                        f"{width} x {height} pixels are too many; cut out single characters",
+                    )
+                picture.load()
+                return _to_grey(picture)
+        except PictureError:
+            raise
+        except Image.UnidentifiedImageError:
+            raise PictureError(path, "not a PNG, JPEG, BMP, GIF, TIFF or WebP picture") from None
+        except Image.DecompressionBombError:
+            raise PictureError(
+                path, "far too many pixels for one character; cut out single characters"
+            ) from None
+        except MemoryError:
+            raise PictureError(path, "not enough memory to decode it") from None
+        except _DAMAGE as error:
+            raise PictureError(path, f"cannot be decoded ({_reason(error)})") from None
+
+
+def _check_is_file(path):
+    """Raise PictureError unless `path` is a file with bytes in it (a FIFO would block)."""
+    try:
+        status = os.stat(path)
+    except ValueError:
+        raise PictureError(path, "not a possible file name") from None
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            reason = "dangling link" if os.path.islink(path) else "no such file"
+        else:
+            reason = _reason(error)
+        raise PictureError(path, reason) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise PictureError(path, "is a folder, not a picture")
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError(path, "not a regular file")
+    if not status.st_size:
+        raise PictureError(path, "empty file")
+    if status.st_size > MAX_BYTES:
+        raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
+
+
+def _reason(error):
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join((text or type(error).__name__).split())[:150].rstrip(".").lower()
+
+
+def _to_grey(picture):
+    """Return a decoded picture of any mode as mode "L", upright, on white paper."""
+    if picture.getexif().get(_TRANSPOSED, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith(("I", "F")):
+        return _wide_to_grey(picture)
+    if picture.has_transparency_data:
+        return _on_paper(picture.convert("RGBA"))
+    if picture.mode in ("P", "LAB"):
+        picture = picture.convert("RGB") if picture.mode == "P" else picture.getchannel("L")
+    return picture.convert("L")
+
+
+def _wide_to_grey(picture):
+    """Return a picture of 16-bit or wider grey values as mode "L"."""
+    values = np.asarray(picture)
+    transparent = picture.info.get("transparency")
+    if picture.mode.startswith("I;16"):
+        grey = (values.astype(np.uint32) + 128) // 257
+    else:
+        # 32-bit pictures hold 0..1, 0..255 or 0..65535 in practice; the values tell which.
+        values = np.nan_to_num(values.astype(np.float64))
+        largest = values.max(initial=0)
+        is_unit = picture.mode == "F" and largest <= 1
+        full = 1 if is_unit else next((m for m in (255, 65535) if largest <= m), largest)
+        grey = np.rint(values.clip(0) * (255 / full))
+    grey = grey.astype(np.uint8)
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey)
+
+
+def _on_paper(picture):
+    """Return an RGBA picture as mode "L", its transparent pixels turned into paper.
+
+    Paper is white, unless the ink itself is: white strokes on nothing would vanish.
+    """
+    for paper in ("white", "black"):
+        background = Image.new("RGBA", picture.size, paper)
+        grey = Image.alpha_composite(background, picture).convert("L")
+        darkest, lightest = grey.getextrema()
+        if lightest - darkest > 8 or darkest < 248:
+            return grey
+    return grey
+
+
+def to_character(picture, preprocessing):
+    """Turn an 8-bit grey picture into a character image.
+
+    Args:
+        picture: PIL image of mode "L", any size.
+        preprocessing: a Preprocessing; only the first of its image sizes is applied here.
+
+    Returns:
+        `(image, polarity)`: the image as uint8 `(height, width)`, 0 = paper, 255 = ink; and the
+        polarity found, None where it was undecided and the picture treated as the majority.
+    """
+    height, width = preprocessing.image_sizes[0]
+    if preprocessing.fit == "stretch":
+        size = (width, height)
+    else:
+        scale = min(width / picture.width, height / picture.height)
+        size = (
+            min(width, max(1, round(picture.width * scale))),
+            min(height, max(1, round(picture.height * scale))),
+        )
+    image = np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
+    polarity = preprocessing.polarity
+    if polarity == "auto":
+        polarity = polarity_of(image)
+    if (polarity or preprocessing.majority) == "dark-on-light":
+        image = 255 - image
+    if size != (width, height):
+        padded = np.zeros((height, width), np.uint8)
+        top, left = (height - size[1]) // 2, (width - size[0]) // 2
+        padded[top : top + size[1], left : left + size[0]] = image
+        image = padded
+    return image, polarity
+
+
+def polarity_of(image):
+    """Return which side of a picture is paper: "dark-on-light", "light-on-dark", or None.
+
+    The border of a character's picture is mostly paper: its median is near one end of the range
+    of grey values. Undecided (None) are blank pictures and medians near the middle.
+
+    Args:
+        image: uint8 `(height, width)`, 0 = black.
+    """
+    darkest, lightest = int(image.min()), int(image.max())
+    contrast = lightest - darkest
+    if contrast < 8:
+        return None
+    border = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
+    border.sort()
+    position = (int(border[border.size // 2]) - darkest) / contrast
+    if position > 0.6:
+        return "dark-on-light"
+    if position < 0.4:
+        return "light-on-dark"
+    return None
+
+
+def resize_images(images, size):
+    """Stretch character images to another size.
+
+    Args:
+        images: uint8 `(n, h, w)`.
+        size: `(height, width)`.
+
+    Returns:
+        uint8 `(n, height, width)`.
+    """
+    if images.shape[1:] == tuple(size):
+        return images
+    resized = np.empty((len(images), *size), np.uint8)
+    for image, out in zip(images, resized, strict=True):
+        out[:] = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    return resized
+
+
+def read_character(path, preprocessing):
+    """Read a picture file as the character image a network expects.
+
+    Args:
+        path: a picture file.
+        preprocessing: a Preprocessing.
+
+    Returns:
+        uint8 `(height, width)`, 0 = paper, 255 = ink, of the last of the image sizes.
+
+    Raises:
+        PictureError: the file cannot be read.
+    """
+    image, _ = to_character(read_picture(path), preprocessing)
+    for size in preprocessing.image_sizes[1:]:
+        image = resize_images(image[None], size)[0]
+    return image

@@ -1,0 +1,63 @@
+"""The networks, each a function that returns an uncompiled keras.Model.
+
+All take float values of the uint8 range in `(n, height, width, 1)`, 0 = paper, 255 = ink, scale
+them inside, and return probabilities `(n, n_classes)`. Layers have fixed names, so that the same
+network is the same file whatever was built before it.
+"""
+
+import keras
+from keras import layers
+
+# A user's own Keras settings must not change what a network is.
+keras.config.set_floatx("float32")
+keras.config.set_image_data_format("channels_last")
+
+
+def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000):
+    """Return the network of model.py: three convolution blocks and two wide dense layers.
+
+    8,344,660 parameters at 32x32 and 100 classes with the defaults.
+
+    Args:
+        image_size: `(height, width)`, at least 8x8.
+        n_classes: number of classes.
+        filters: convolution filters of the three blocks.
+        units: width of the two dense layers.
+    """
+    inputs = keras.Input((*image_size, 1), name="images")
+    x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    for i, (n_filters, rate) in enumerate(zip(filters, (0.1, 0.2, 0.3), strict=True), 1):
+        x = layers.Conv2D(
+            n_filters,
+            5,
+            padding="same",
+            kernel_initializer="he_normal",
+            kernel_constraint=keras.constraints.MaxNorm(4, axis=[0, 1, 2]),
+            name=f"conv{i}",
+        )(x)
+        x = _normalized(x, f"conv{i}")
+        x = layers.MaxPooling2D(2, name=f"conv{i}_pool")(x)
+        x = layers.Dropout(rate, name=f"conv{i}_dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for i in (1, 2):
+        x = layers.Dense(
+            units,
+            kernel_initializer="he_normal",
+            kernel_constraint=keras.constraints.MaxNorm(4),
+            name=f"dense{i}",
+        )(x)
+        x = _normalized(x, f"dense{i}")
+        x = layers.Dropout(0.5, name=f"dense{i}_dropout")(x)
+    outputs = layers.Dense(
+        n_classes,
+        activation="softmax",
+        kernel_constraint=keras.constraints.MaxNorm(4),
+        name="probabilities",
+    )(x)
+    return keras.Model(inputs, outputs, name="kanji")
+
+
+def _normalized(x, name):
+    """BatchNorm with the constants of Keras 1 (today's are .99 and 1e-3), then PReLU."""
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-6, name=f"{name}_norm")(x)
+    return layers.PReLU(name=f"{name}_prelu")(x)

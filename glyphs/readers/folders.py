@@ -1,0 +1,129 @@
+"""Folders of pictures, one folder per class, with or without train/, val/ and test/ above them."""
+
+import collections
+import os
+import re
+import unicodedata
+
+from glyphs.errors import StorageError, UsageError
+from glyphs.readers import SPLITS, Index
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+def index(folder):
+    """List the pictures of a folder of class folders.
+
+    If all sub-folders are named train, val or test, each of these holds the class folders of that
+    split. Class names are folder names in Unicode normal form C. Hidden files, files without a
+    picture's suffix and folders inside class folders are passed over and counted.
+
+    Args:
+        folder: path.
+
+    Returns:
+        An Index.
+
+    Raises:
+        UsageError: there is no such folder, it has no class folders, or a class name cannot be
+            written as text.
+    """
+    folder = os.fspath(folder)
+    if not os.path.isdir(folder):
+        problem = "not a folder" if os.path.exists(folder) else "no such folder"
+        raise UsageError(f"{folder}: {problem}; give the folder that holds the class folders")
+    result = Index(os.path.basename(os.path.abspath(folder)))
+    subfolders = _class_folders(folder, result)
+    is_split = bool(subfolders) and {name for name, _ in subfolders} <= set(SPLITS)
+    roots = sorted(subfolders, key=_split_order) if is_split else [(None, folder)]
+
+    found = []  # (class name, split, path of the class folder)
+    for split, root in roots:
+        folders = _class_folders(root, result) if is_split else subfolders
+        found += [(_class_name(name, path), split, path) for name, path in folders]
+    if not found:
+        hint = "; it holds pictures itself" if result.skipped["outside the class folders"] else ""
+        raise UsageError(
+            f"{folder}: no class folders in it{hint}. Put the pictures of each character into a "
+            "folder of its own, named for the character"
+        )
+
+    spellings = collections.defaultdict(set)
+    for name, _, path in found:
+        spellings[name].add(os.path.basename(path))
+    for name in sorted(spellings):
+        if len(spellings[name]) > 1:
+            result.notes.append(f"{name}: {len(spellings[name])} folders have this name in Unicode "
+                                "NFC; their pictures are one class")
+    result.class_names = sorted({name for name, _, _ in found})
+    number = {name: i for i, name in enumerate(result.class_names)}
+    result.splits = [] if is_split else None
+    for name, split, path in sorted(found, key=lambda entry: entry[0]):
+        pictures = _pictures(path, result)
+        result.paths += pictures
+        result.labels += [number[name]] * len(pictures)
+        if is_split:
+            result.splits += [split] * len(pictures)
+    return result
+
+
+def pictures_in(folder):
+    """Return the paths of the pictures directly in `folder`, in natural order."""
+    return _pictures(folder, Index(folder))
+
+
+def natural_key(name):
+    """Return a sort key under which `2.png` comes before `10.png`."""
+    parts = re.split(r"([0-9]+)", name)
+    parts[1::2] = map(int, parts[1::2])
+    return parts, name
+
+
+def _split_order(entry):
+    return SPLITS.index(entry[0])
+
+
+def _class_name(name, path):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{path}: the folder's name is not valid UTF-8 and cannot be a class name; rename it"
+        ) from None
+    return unicodedata.normalize("NFC", name)
+
+
+def _entries(folder):
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be listed ({error.strerror})") from None
+
+
+def _class_folders(folder, result):
+    """Return `(name, path)` of the visible folders in `folder`; count the files beside them."""
+    folders = []
+    for entry in _entries(folder):
+        if entry.name.startswith("."):
+            result.skipped["hidden"] += 1
+        elif entry.is_dir():
+            folders.append((entry.name, entry.path))
+        else:
+            result.skipped["outside the class folders"] += 1
+    return folders
+
+
+def _pictures(folder, result):
+    """Return the paths of the pictures in `folder` in natural order; count all else."""
+    pictures = []
+    for entry in _entries(folder):
+        if entry.name.startswith("."):
+            result.skipped["hidden"] += 1
+        elif entry.is_dir():
+            result.skipped["folder inside a class folder"] += 1
+        elif not entry.name.lower().endswith(SUFFIXES):
+            result.skipped["not a picture by its name"] += 1
+        else:
+            pictures.append(entry.name)
+    return [os.path.join(folder, name) for name in sorted(pictures, key=natural_key)]

@@ -1,0 +1,450 @@
+"""Training in cycles of early stopping, then a refit on all data; resumable to the bit.
+
+Every epoch starts from a state that is fully known: the variables of the model and of the
+optimizer (the seeds of Dropout are among them), and an order of the samples that depends on seed
+and epoch alone. That state is the checkpoint.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import time
+import zipfile
+
+import keras
+import numpy as np
+
+from glyphs import artifacts, cli, files
+from glyphs.errors import ArtifactError, GlyphsError
+
+EVALUATION_BATCH = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train; everything that a result depends on besides the data and the network.
+
+    Attributes:
+        network: the network's name.
+        epochs: the most epochs of a cycle.
+        patience: epochs without a lower val_loss after which a cycle stops.
+        learning_rates: Adam's learning rate in each cycle.
+        batch_size: pictures per step.
+        seed: of weights, dropout and order.
+        refit: whether to train anew on all data for the epochs found, and save that.
+    """
+
+    network: str
+    epochs: int
+    patience: int
+    learning_rates: tuple
+    batch_size: int
+    seed: int
+    refit: bool
+
+
+@dataclasses.dataclass
+class State:
+    """Where a training is, between two epochs.
+
+    Attributes:
+        phase: "search", "refit" or "done".
+        cycle: number of the cycle, from 0.
+        epoch: epochs done in this cycle.
+        epochs_done: epochs done in all, over both phases.
+        wait: epochs since the lowest val_loss of this cycle.
+        cycle_best: the lowest val_loss of this cycle.
+        best: val_loss, val_accuracy and number of the best epoch so far.
+        stopping: epochs that each finished cycle of the search ran.
+        history: one dict per epoch.
+        test: loss and accuracy of the searched weights on the test split, once measured.
+        seconds: training time so far.
+    """
+
+    phase: str = "search"
+    cycle: int = 0
+    epoch: int = 0
+    epochs_done: int = 0
+    wait: int = 0
+    cycle_best: float = math.inf
+    best: dict | None = None
+    stopping: list = dataclasses.field(default_factory=list)
+    history: list = dataclasses.field(default_factory=list)
+    test: dict | None = None
+    seconds: float = 0.0
+
+
+class Pictures:
+    """Images and labels of one or more splits as one sequence, read only when used.
+
+    Args:
+        parts: `(images, labels)` pairs: uint8 `(n, h, w)`, int32 `(n,)`.
+    """
+
+    def __init__(self, *parts):
+        self.parts = [(images, labels) for images, labels in parts if len(images)]
+        self.starts = np.cumsum([0] + [len(images) for images, _ in self.parts])
+
+    def __len__(self):
+        return int(self.starts[-1])
+
+    def take(self, samples):
+        """Return `(images, labels)` of the sample numbers, images as uint8 `(n, h, w, 1)`."""
+        x = np.empty((len(samples), *self.parts[0][0].shape[1:], 1), np.uint8)
+        y = np.empty(len(samples), np.int32)
+        part = np.searchsorted(self.starts, samples, side="right") - 1
+        for i, (images, labels) in enumerate(self.parts):
+            here = np.flatnonzero(part == i)
+            x[here, ..., 0] = images[samples[here] - self.starts[i]]
+            y[here] = labels[samples[here] - self.starts[i]]
+        return x, y
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of Pictures in a given order, for model.fit and model.evaluate."""
+
+    def __init__(self, pictures, order, batch_size):
+        super().__init__()
+        self.pictures = pictures
+        self.order = order
+        self.batch_size = batch_size
+
+    def __len__(self):
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, i):
+        return self.pictures.take(self.order[i * self.batch_size : (i + 1) * self.batch_size])
+
+
+def train(dataset, build_network, recipe, prefix, *, resume=False):
+    """Train a network on a dataset and write its model files.
+
+    Prints the log on stdout: a line per epoch, then what was measured and what was saved.
+
+    Args:
+        dataset: datasets.Dataset.
+        build_network: function `(image_size, n_classes)` -> uncompiled keras.Model.
+        recipe: Recipe.
+        prefix: of the model files.
+        resume: go on from the checkpoint of an interrupted run, if there is one.
+
+    Raises:
+        ArtifactError: the dataset cannot be trained on, or the checkpoint is damaged or of
+            another run.
+        StorageError: no space or no permission.
+        KeyboardInterrupt: after Ctrl-C, with a text that says how to go on.
+    """
+    Training(dataset, build_network, recipe, prefix).run(resume=resume)
+
+
+class Training:
+    def __init__(self, dataset, build_network, recipe, prefix):
+        self.dataset = dataset
+        self.build_network = build_network
+        self.recipe = recipe
+        self.prefix = prefix
+        self.paths = artifacts.Paths(prefix)
+        self.state = State()
+        self.best_weights = None
+        # What must agree before a checkpoint may be continued.
+        self.identity = {
+            "dataset": dataset.fingerprint,
+            "backend": keras.backend.backend(),
+            "keras": keras.__version__,
+            **json.loads(json.dumps(dataclasses.asdict(recipe))),
+        }
+
+    def run(self, *, resume):
+        """Train from the beginning or from a checkpoint to the model files."""
+        self.build_model()
+        if resume and not self.restore():
+            return
+        data = self.dataset
+        train = Pictures((data.X_train, data.y_train))
+        val = Pictures((data.X_val, data.y_val))
+        everything = Pictures(
+            (data.X_train, data.y_train), (data.X_val, data.y_val), (data.X_test, data.y_test)
+        )
+        say(
+            f"dataset {data.path}: {len(train):,} train, {len(val):,} val, "
+            f"{len(data.X_test):,} test pictures of {len(data.class_names)} classes, "
+            "{}x{}".format(*data.preprocessing.image_size)
+        )
+        say(f"network {self.recipe.network}: {self.model.count_params():,} parameters")
+        try:
+            while self.state.phase == "search":
+                self.run_epoch(train, val)
+            while self.state.phase == "refit":
+                self.run_epoch(everything)
+        except KeyboardInterrupt:
+            if not self.state.epochs_done:
+                raise KeyboardInterrupt("interrupted in the first epoch; nothing saved") from None
+            raise KeyboardInterrupt(
+                f"interrupted; {self.state.epochs_done} epochs are safe in "
+                f"{self.paths.checkpoint}, go on with --resume"
+            ) from None
+        self.save()
+
+    def build_model(self):
+        """Build and compile the network with its initial weights, the same at every call."""
+        keras.utils.set_random_seed(self.recipe.seed)
+        self.model = self.build_network(
+            self.dataset.preprocessing.image_size, len(self.dataset.class_names)
+        )
+        self.model.compile(
+            optimizer=keras.optimizers.Adam(self.recipe.learning_rates[0]),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def run_epoch(self, pictures, val=None):
+        """Train one epoch, log it, decide what comes next, write the checkpoint."""
+        state, recipe = self.state, self.recipe
+        started = time.perf_counter()
+        rng = np.random.default_rng([recipe.seed, state.epochs_done])
+        batches = Batches(pictures, rng.permutation(len(pictures)), recipe.batch_size)
+        self.model.optimizer.learning_rate = recipe.learning_rates[state.cycle]
+        limit = recipe.epochs if val else state.stopping[state.cycle]
+        title = f"{state.phase} {state.cycle + 1}/{len(recipe.learning_rates)}"
+        title += f"  epoch {state.epoch + 1:>2}/{limit}"
+        progress = EpochProgress(len(batches), title)
+        history = self.model.fit(
+            batches, epochs=1, shuffle=False, verbose=0, callbacks=progress.callbacks
+        ).history
+        figures = {"loss": history["loss"][0], "accuracy": history["accuracy"][0]}
+        if not math.isfinite(figures["loss"]):
+            raise GlyphsError(
+                f"the loss is {figures['loss']} in epoch {state.epochs_done + 1}: training has "
+                "diverged; start again with a lower --learning-rate"
+            )
+        state.epoch += 1
+        state.epochs_done += 1
+        if val:
+            loss, accuracy = self.evaluate(val)
+            figures |= {"val_loss": loss, "val_accuracy": accuracy}
+            self.note_best(loss, accuracy)
+        seconds = time.perf_counter() - started
+        state.seconds += seconds
+        state.history.append({"phase": state.phase, "cycle": state.cycle + 1, **figures})
+        progress.clear()
+        say(f"{title}  {format_figures(figures)}  {seconds:.1f} s")
+        if state.epoch == limit or (val and state.wait == recipe.patience):
+            self.end_cycle()
+        self.write_checkpoint()
+
+    def note_best(self, val_loss, val_accuracy):
+        """Keep the weights if this is the lowest val_loss so far; count the wait if not."""
+        state = self.state
+        state.wait += 1
+        if val_loss < state.cycle_best:
+            state.cycle_best = val_loss
+            state.wait = 0
+        if state.best is None or val_loss < state.best["val_loss"]:
+            state.best = {
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                "epoch": state.epochs_done,
+            }
+            self.best_weights = self.model.get_weights()
+
+    def end_cycle(self):
+        """Go on to the next cycle, from the last weights; or to the next phase."""
+        state, recipe = self.state, self.recipe
+        if state.phase == "search":
+            state.stopping.append(state.epoch)
+        state.cycle += 1
+        state.epoch = state.wait = 0
+        state.cycle_best = math.inf
+        if state.cycle < len(recipe.learning_rates):
+            return
+        state.cycle = 0
+        if state.phase == "refit":
+            state.phase = "done"
+            return
+        self.model.set_weights(self.best_weights)
+        self.measure()
+        if recipe.refit:
+            state.phase = "refit"
+            self.build_model()
+        else:
+            state.phase = "done"
+
+    def evaluate(self, pictures):
+        """Return `(loss, accuracy)` of the present weights."""
+        batches = Batches(pictures, np.arange(len(pictures)), EVALUATION_BATCH)
+        figures = self.model.evaluate(batches, verbose=0, return_dict=True)
+        return figures["loss"], figures["accuracy"]
+
+    def measure(self):
+        """Measure the best weights of the search on the test split, which nothing has used yet."""
+        state = self.state
+        best = state.best
+        say(
+            f"search done: {' + '.join(map(str, state.stopping))} epochs; best val_loss "
+            f"{best['val_loss']:.4f} (val_accuracy {best['val_accuracy']:.4f}) "
+            f"in epoch {best['epoch']}"
+        )
+        test = Pictures((self.dataset.X_test, self.dataset.y_test))
+        if not len(test):
+            say("test: the dataset has no test split, so nothing was measured on it")
+            return
+        loss, accuracy = self.evaluate(test)
+        state.test = {"loss": loss, "accuracy": accuracy, "pictures": len(test)}
+        say(
+            f"test: accuracy {accuracy:.4f}, loss {loss:.4f} on {len(test):,} pictures not used "
+            f"so far, with the weights of epoch {best['epoch']}"
+        )
+
+    def save(self):
+        """Write the model files and their ONNX form; then the checkpoint has done its duty."""
+        state, recipe, data = self.state, self.recipe, self.dataset
+        measured = "the weights measured on the test split"
+        if recipe.refit:
+            measured = (
+                "a refit on train, val and test together for the same number of epochs; the test "
+                "figures are those of the searched weights, the refit itself was not measured"
+            )
+        artifacts.write_model(
+            self.prefix,
+            self.model,
+            {
+                "class_names": data.class_names,
+                "characters": data.characters,
+                "preprocessing": data.preprocessing.to_json(),
+                "dataset": data.fingerprint,
+                "training": self.identity,
+                "saved_weights": measured,
+                "figures": {
+                    "stopping_epochs": state.stopping,
+                    "best": state.best,
+                    "test": state.test,
+                    "history": state.history,
+                },
+                "versions": versions(),
+            },
+        )
+        say(f"saved {self.paths.architecture} and {self.paths.weights}: {measured}")
+        try:
+            artifacts.convert(self.prefix, artifacts.read_architecture(self.prefix))
+            say(f"saved {self.paths.onnx} for classify.py")
+        except ArtifactError as error:
+            cli.print_warning(f"{error}; classify.py will try again")
+        files.remove(self.paths.checkpoint)
+        say(f"{state.epochs_done} epochs, {state.seconds:,.0f} s")
+
+    # --- The checkpoint ---
+
+    def variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def write_checkpoint(self):
+        header = {"identity": self.identity, "state": dataclasses.asdict(self.state)}
+        arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.variables())}
+        if self.best_weights is not None and self.state.phase == "search":
+            arrays |= {f"best{i}": w for i, w in enumerate(self.best_weights)}
+        needed = sum(array.nbytes for array in arrays.values())
+        with files.replacing(self.paths.checkpoint, needed) as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+    def restore(self):
+        """Load the checkpoint, if there is one. Return False if the run had already finished."""
+        path = self.paths.checkpoint
+        if not os.path.exists(path):
+            if self.is_finished():
+                say(f"{self.paths.architecture}: this run has finished; nothing to resume")
+                return False
+            say(f"no checkpoint {path}: starting with the first epoch")
+            return True
+        damaged = ArtifactError(f"{path}: damaged; delete it and start without --resume")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                header = json.loads(str(stored["header"][()]))
+                identity, state = header["identity"], State(**header["state"])
+                self.check_identity(identity, path)
+                variables = self.variables()
+                values = [stored[f"variable{i}"] for i in range(len(variables))]
+                n_best = sum(name.startswith("best") for name in stored.files)
+                best_weights = [stored[f"best{i}"] for i in range(n_best)] or None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            raise damaged from None
+        for variable, value in zip(variables, values, strict=True):
+            if tuple(variable.shape) != value.shape:
+                raise damaged
+            variable.assign(value)
+        self.state, self.best_weights = state, best_weights
+        say(f"resumed from {path}: {state.epochs_done} epochs done")
+        return True
+
+    def check_identity(self, stored, path):
+        for key, value in self.identity.items():
+            if stored.get(key) != value:
+                raise ArtifactError(
+                    f"{path}: of a run with another {key} ({stored.get(key)!r:.80}, now "
+                    f"{value!r:.80}); give the same options, or start without --resume"
+                )
+
+    def is_finished(self):
+        if not os.path.exists(self.paths.architecture):
+            return False
+        glyphs = artifacts.read_architecture(self.prefix)["glyphs"]
+        return glyphs["training"] == self.identity
+
+
+class EpochProgress:
+    """Progress within an epoch, on a terminal only: reading the loss after each step costs time."""
+
+    def __init__(self, steps, title):
+        self.progress = cli.Progress(steps, "batches")
+        self.callbacks = []
+        if self.progress.shown:
+            self.callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=self.update)]
+        self.title = title
+
+    def update(self, step, logs):
+        self.progress.update(step + 1, f"{self.title}  {format_figures(logs)}")
+
+    def clear(self):
+        self.progress.clear()
+
+
+def format_figures(figures):
+    return "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+def say(line):
+    """Print a line of the log at once."""
+    print(cli.one_line(line), flush=True)
+
+
+def versions():
+    """Return the versions that a result may depend on."""
+    import platform
+
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "keras": keras.__version__,
+        "backend": f"{keras.backend.backend()} {backend_version()}",
+    }
+
+
+def backend_version():
+    import importlib.metadata
+
+    with_dist = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+    try:
+        return importlib.metadata.version(with_dist[keras.backend.backend()])
+    except (KeyError, importlib.metadata.PackageNotFoundError):
+        return "unknown"
+
+
+def describe_device():
+    """Return the device that the backend computes on, and the versions, for the log."""
+    backend = keras.backend.backend()
+    devices = keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
+    name = ", ".join(devices) if devices else "unknown"
+    if name.startswith("cpu"):
+        name = f"CPU ({os.cpu_count()} cores)"
+    return f"device {name}, {backend} {backend_version()}, keras {keras.__version__}"

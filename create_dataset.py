@@ -73,7 +73,7 @@ def main(argv=None):
     args = parse_args(argv)
     import os
 
-    from glyphs import datasets, images
+    from glyphs import building, images
     from glyphs.readers import folders
 
     index = folders.index(args.folder)
@@ -82,7 +82,7 @@ def main(argv=None):
     existed = os.path.exists(args.output)
     progress = cli.Progress(len(index.paths), "pictures")
     try:
-        summary = datasets.build(
+        summary = building.build(
             index,
             args.output,
             images.Preprocessing((args.image_size,), args.fit, args.polarity),

@@ -22,10 +22,12 @@ MAX_JSON_BYTES = 64_000_000
 
 # Layers that our networks use. A file that names any other class is refused before it is built.
 LAYERS = frozenset(
-    "InputLayer Rescaling Conv2D DepthwiseConv2D BatchNormalization PReLU ReLU Activation "
-    "MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D ZeroPadding2D "
-    "Dropout Flatten Dense Softmax".split()
-)
+    {
+        "InputLayer", "Rescaling", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "PReLU",
+        "ReLU", "Activation", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D",
+        "GlobalMaxPooling2D", "ZeroPadding2D", "Dropout", "Flatten", "Dense", "Softmax",
+    }
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +129,9 @@ def read_architecture(prefix):
     paths = Paths(prefix)
     for path in (paths.architecture, paths.weights):
         if not os.path.isfile(path):
-            raise ArtifactError(f"{path}: no such file; train a model first, or name another --model")
+            raise ArtifactError(
+                f"{path}: no such file; train a model first, or name another --model"
+            )
     with _read_errors(paths.architecture):
         with open(paths.architecture, "rb") as file:
             stored = file.read(MAX_JSON_BYTES + 1)

@@ -22,8 +22,8 @@ def replacing(path, needed=None):
     """Yield a binary file that becomes `path` when the block ends well, and vanishes when not.
 
     The data are on the disk before the rename, so that `path` is at any moment the whole old
-    file or the whole new one, even if the process is killed or the power fails. `needed` is the size in
-    bytes to name in the error when the disk is full.
+    file or the whole new one, even if the process is killed or the power fails. `needed` is the
+    size in bytes to name in the error when the disk is full.
     """
     path = os.fspath(path)
     with storage_errors(path, needed):

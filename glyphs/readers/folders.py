@@ -53,8 +53,10 @@ def index(folder):
         spellings[name].add(os.path.basename(path))
     for name in sorted(spellings):
         if len(spellings[name]) > 1:
-            result.notes.append(f"{name}: {len(spellings[name])} folders have this name in Unicode "
-                                "NFC; their pictures are one class")
+            result.notes.append(
+                f"{name}: {len(spellings[name])} folders have this name in Unicode "
+                "NFC; their pictures are one class"
+            )
     result.class_names = sorted({name for name, _, _ in found})
     number = {name: i for i, name in enumerate(result.class_names)}
     result.splits = [] if is_split else None
@@ -67,9 +69,14 @@ def index(folder):
     return result
 
 
-def pictures_in(folder):
-    """Return the paths of the pictures directly in `folder`, in natural order."""
-    return _pictures(folder, Index(folder))
+def walk(folder):
+    """Yield the paths of the pictures in `folder` and, after them, in its sub-folders.
+
+    Natural order; hidden files and folders, and files without a picture's suffix, are passed over.
+    """
+    yield from _pictures(folder, Index(folder))
+    for _, path in sorted(_class_folders(folder, Index(folder)), key=_by_natural_name):
+        yield from walk(path)
 
 
 def natural_key(name):
@@ -77,6 +84,10 @@ def natural_key(name):
     parts = re.split(r"([0-9]+)", name)
     parts[1::2] = map(int, parts[1::2])
     return parts, name
+
+
+def _by_natural_name(entry):
+    return natural_key(entry[0])
 
 
 def _split_order(entry):

@@ -1,0 +1,163 @@
+"""Classify pictures of single characters: one line `path label` for each.
+
+    python classify.py a.png b.png
+    python classify.py FOLDER --top 3 --format csv > labels.csv
+    find scans -name '*.png' | python classify.py -
+
+Folders stand for all pictures in them and in their sub-folders. The model is what model.py wrote:
+`model_architecture.json` and `model_weights.h5`, or others by --model PREFIX. A picture that cannot
+be read is named on stderr, the rest go on, and the exit code is 1.
+"""
+
+import csv
+import json
+import os
+import sys
+
+from glyphs import cli, labels
+from glyphs.errors import PictureError
+
+
+def parse_args(argv=None):
+    options = cli.parser(__doc__)
+    options.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="picture or folder; - reads names from standard input, one a line (or NUL-separated)",
+    )
+    options.add_argument(
+        "--model", default="model", metavar="PREFIX", help="beginning of the model files' names"
+    )
+    options.add_argument(
+        "--top",
+        type=cli.integer(1),
+        metavar="N",
+        help="print the N best labels, each with its percentage",
+    )
+    options.add_argument("--format", choices=FORMATS, default="text", help="of the output")
+    options.add_argument(
+        "--characters",
+        action="store_true",
+        help="print the character too, beside a label such as U+4E9C or B0A1",
+    )
+    options.add_argument(
+        "--label-encoding",
+        choices=labels.ENCODINGS,
+        help="what labels of four hex digits mean, if the dataset was built without saying it",
+    )
+    return options.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    from glyphs.inference import Classifier
+
+    classifier = Classifier(args.model, notify=cli.print_warning)
+    if args.label_encoding:
+        classifier.characters = [
+            labels.character(name, args.label_encoding) for name in classifier.class_names
+        ]
+    if args.characters and not any(classifier.characters):
+        cli.print_warning("no label names a character; say what they are with --label-encoding")
+    failures = []
+
+    def readable(paths):
+        for prediction in classifier.classify(paths, top=args.top or 1):
+            if prediction.error:
+                failures.append(prediction.path)
+                cli.print_error(prediction.error)
+            yield prediction
+
+    def on_error(error):
+        failures.append(error.path)
+        cli.print_error(error)
+
+    FORMATS[args.format](readable(expand(args.images, on_error)), args)
+    return PictureError.exit_code if failures else 0
+
+
+def expand(names, on_error):
+    """Yield the pictures that the arguments stand for: files, folders, or - for a list."""
+    from glyphs.readers import folders
+
+    for name in names:
+        if name == "-":
+            listed = sys.stdin.buffer.read()
+            separator = b"\0" if b"\0" in listed else b"\n"
+            listed = [os.fsdecode(listed_name) for listed_name in listed.split(separator)]
+            # A file called - in the list is a file, not the list again.
+            listed = [f"./{file}" if file == "-" else file for file in listed if file]
+            yield from expand(listed, on_error)
+        elif os.path.isdir(name):
+            found = False
+            for path in folders.walk(name):
+                found = True
+                yield path
+            if not found:
+                on_error(PictureError(name, "no pictures in this folder"))
+        else:
+            yield name
+
+
+def print_text(predictions, args):
+    """`path label`; with --top, `path label percentage label percentage ...`."""
+    for prediction in predictions:
+        if prediction.error:
+            continue
+        words = [cli.one_line(prediction.path)]
+        for candidate in prediction.candidates:
+            words.append(candidate.label)
+            if args.characters and candidate.character not in (None, candidate.label):
+                words.append(candidate.character)
+            if args.top:
+                words.append(f"{100 * candidate.probability:.2f}%")
+        print(*words)
+
+
+def print_csv(predictions, args):
+    """`filename,label,probability`, then the columns of the second candidate, and so on."""
+    columns = ["label", "character", "probability"] if args.characters else ["label", "probability"]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    numbers = [""] + [f"_{i}" for i in range(2, (args.top or 1) + 1)]
+    writer.writerow(["filename"] + [column + number for number in numbers for column in columns])
+    for prediction in predictions:
+        if prediction.error:
+            continue
+        row = [prediction.path]
+        for candidate in prediction.candidates:
+            row.append(candidate.label)
+            if args.characters:
+                row.append(candidate.character or "")
+            row.append(f"{candidate.probability:.6f}")
+        writer.writerow(row)
+
+
+def print_json(predictions, args):
+    """A list of objects, one a line; a picture that could not be read has an `error`."""
+    separator = "["
+    for prediction in predictions:
+        entry = {"path": prediction.path}
+        if prediction.error:
+            entry["error"] = prediction.error.reason
+        else:
+            entry["candidates"] = [
+                {
+                    "label": candidate.label,
+                    **({"character": candidate.character} if args.characters else {}),
+                    "probability": round(candidate.probability, 6),
+                }
+                for candidate in prediction.candidates
+            ]
+        # A path that is no UTF-8 is written with escapes: JSON must be valid whatever the path.
+        is_text = prediction.path.isascii() or prediction.path.isprintable()
+        print(separator, json.dumps(entry, ensure_ascii=not is_text), sep="\n", end="")
+        separator = ","
+    print("[]" if separator == "[" else "\n]")
+
+
+FORMATS = {"text": print_text, "csv": print_csv, "json": print_json}
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

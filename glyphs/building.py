@@ -1,0 +1,215 @@
+"""Build a `characters_dataset`: decode in parallel, split what could be read, write."""
+
+import collections
+import dataclasses
+import time
+
+import numpy as np
+
+from glyphs import datasets, files, images, parallel, splitting
+from glyphs.errors import PictureError, UsageError
+from glyphs.readers import SPLITS
+
+CHUNK = 128  # pictures a worker decodes at a time
+
+
+@dataclasses.dataclass
+class Summary:
+    """What building a dataset did, for the user."""
+
+    class_names: list
+    counts: dict  # split -> int64 (n_classes,)
+    split_rule: str
+    polarities: collections.Counter
+    skipped: collections.Counter
+    unreadable: list  # (path, reason)
+    left_out: list  # classes without a readable picture
+    seconds: float = 0.0
+    pictures_per_second: float = 0.0
+
+
+def build(
+    index,
+    path,
+    preprocessing,
+    *,
+    fractions=(0.8, 0.1, 0.1),
+    shuffle_seed=None,
+    label_encoding=None,
+    strict=False,
+    workers=None,
+    progress=None,
+):
+    """Decode the samples of an index, split them and write a `characters_dataset`.
+
+    Args:
+        index: a readers.Index.
+        path: the file to write; an existing one is replaced at the end.
+        preprocessing: how to turn pictures into images; its majority is decided here.
+        fractions: shares of train, val and test, where the index has no splits.
+        shuffle_seed: None (split by file order) or a seed.
+        label_encoding: what four hex digits mean in class names (see labels.character).
+        strict: stop at unreadable pictures instead of leaving them out.
+        workers: number of processes; None: one per core. The result does not depend on it.
+        progress: None, or a function called with the number of pictures decoded so far.
+
+    Returns:
+        A Summary.
+
+    Raises:
+        PictureError: with `strict`, a picture cannot be read.
+        UsageError: fewer than two classes have readable pictures.
+        StorageError: no space or no permission.
+    """
+    started = time.perf_counter()
+    height, width = preprocessing.image_size
+    count = len(index.paths)
+    if workers is None:
+        workers = 1 if count < parallel.FEW else parallel.default_workers()
+    # The scratch file and the final file exist at the same time.
+    needed = 2 * count * height * width
+    files.check_can_write(path, needed)
+    scratch = files.temporary(f"{path}.scratch")
+    try:
+        with files.storage_errors(path, needed):
+            with open(scratch, "wb") as file:
+                file.truncate(count * height * width)
+            decoded = _decode_all(index.paths, preprocessing, scratch, workers, progress)
+            polarities = collections.Counter(p for p in decoded.polarities if p)
+            if polarities["light-on-dark"] > polarities["dark-on-light"]:
+                preprocessing = dataclasses.replace(preprocessing, majority="light-on-dark")
+                _decode_undecided(index.paths, decoded, preprocessing, scratch)
+        if strict and decoded.unreadable:
+            raise _strict_error(decoded.unreadable, path)
+        y, splits, summary = _split(index, decoded, fractions, shuffle_seed)
+        summary.polarities = collections.Counter(p or "undecided" for p in decoded.polarities)
+        manifest = {
+            "source": index.source,
+            "split": summary.split_rule,
+            "groups": None,
+            "unreadable": len(decoded.unreadable),
+        }
+        pool = np.memmap(scratch, np.uint8, "r", shape=(count, height, width)) if count else None
+        try:
+            datasets.write(
+                path,
+                {name: (pool, samples, y[samples]) for name, samples in splits.items()},
+                summary.class_names,
+                preprocessing,
+                manifest,
+                label_encoding=label_encoding,
+            )
+        finally:
+            del pool
+    finally:
+        files.remove(scratch)
+    summary.seconds = time.perf_counter() - started
+    summary.pictures_per_second = count / summary.seconds
+    return summary
+
+
+@dataclasses.dataclass
+class _Decoded:
+    polarities: list  # one per sample; None = undecided or unreadable
+    undecided: list  # sample numbers
+    unreadable: list  # (path, reason)
+    readable: np.ndarray  # bool, one per sample
+
+
+def _decode_all(paths, preprocessing, scratch, workers, progress):
+    decoded = _Decoded([], [], [], np.ones(len(paths), bool))
+    tasks = (
+        (paths[start : start + CHUNK], preprocessing, scratch, start)
+        for start in range(0, len(paths), CHUNK)
+    )
+    done = 0
+    for polarities, failures in parallel.run_ordered(_decode_chunk, tasks, workers=workers):
+        for i, error in failures:
+            decoded.unreadable.append((error.path, error.reason))
+            decoded.readable[done + i] = False
+        decoded.undecided += [
+            done + i for i, p in enumerate(polarities) if p is None and decoded.readable[done + i]
+        ]
+        decoded.polarities += [p for i, p in enumerate(polarities) if decoded.readable[done + i]]
+        done += len(polarities)
+        if progress:
+            progress(done)
+    return decoded
+
+
+def _decode_chunk(paths, preprocessing, scratch, start):
+    """Decode pictures into their slots of the scratch file, in a worker process.
+
+    Returns:
+        `(polarities, failures)`: one polarity or None per picture; `(position, PictureError)` of
+        those that cannot be read.
+    """
+    height, width = preprocessing.image_size
+    block = np.zeros((len(paths), height, width), np.uint8)
+    polarities, failures = [None] * len(paths), []
+    for i, path in enumerate(paths):
+        try:
+            picture = images.read_picture(path)
+        except PictureError as error:
+            failures.append((i, error))
+        else:
+            block[i], polarities[i] = images.to_character(picture, preprocessing)
+    with open(scratch, "r+b") as file:
+        file.seek(start * height * width)
+        file.write(block)
+    return polarities, failures
+
+
+def _decode_undecided(paths, decoded, preprocessing, scratch):
+    """Decode again the pictures without a polarity of their own, now that the majority is known."""
+    for i in decoded.undecided:
+        _decode_chunk([paths[i]], preprocessing, scratch, i)
+
+
+def _strict_error(unreadable, path):
+    first, reason = unreadable[0]
+    more = f" (and {len(unreadable) - 1} more)" if len(unreadable) > 1 else ""
+    return PictureError(first, f"{reason}{more}; {path} was not written because of --strict")
+
+
+def _split(index, decoded, fractions, shuffle_seed):
+    """Return `(y, splits, summary)`: labels of all samples, and sample numbers in final order."""
+    old_y = np.array(index.labels, np.int32)
+    samples = np.flatnonzero(decoded.readable)
+    kept = np.unique(old_y[samples])
+    class_names = [index.class_names[i] for i in kept]
+    left_out = [name for i, name in enumerate(index.class_names) if i not in set(kept.tolist())]
+    if len(class_names) < 2:
+        raise UsageError(
+            f"{index.source}: {len(class_names)} classes with readable pictures; a classifier "
+            "needs at least 2 class folders with pictures in them"
+        )
+    y = np.searchsorted(kept, old_y).astype(np.int32)
+    if index.splits:
+        rule = "as the folders say"
+        assigned = np.array([SPLITS.index(split) for split in index.splits], np.int8)[samples]
+        if "val" not in index.splits:
+            rule += "; val is the last tenth of each class of train"
+            assigned = splitting.last_tenth_to_val(y[samples], assigned)
+    else:
+        shares = "/".join(f"{100 * fraction:g}" for fraction in fractions)
+        order = "in file order" if shuffle_seed is None else f"shuffled with seed {shuffle_seed}"
+        rule = f"{shares} of each class, {order}"
+        assigned = splitting.split_by_class(y[samples], fractions, shuffle_seed=shuffle_seed)
+    splits, counts = {}, {}
+    for number, name in enumerate(SPLITS):
+        members = samples[assigned == number]
+        splits[name] = members[splitting.interleave(y[members])]
+        counts[name] = np.bincount(y[members], minlength=len(class_names))
+    if not len(splits["train"]):
+        raise UsageError(f"{index.source}: no pictures for the train split")
+    summary = Summary(
+        class_names,
+        counts,
+        rule,
+        collections.Counter(),
+        index.skipped,
+        decoded.unreadable,
+        left_out,
+    )
+    return y, splits, summary

@@ -1,0 +1,89 @@
+"""Which samples go to train, val and test, and in which order."""
+
+import numpy as np
+
+
+def split_sizes(count, fractions):
+    """Return how many of `count` samples go to train, val and test.
+
+    Shares are rounded by largest remainder. From 3 samples on, each split with a share above
+    zero gets at least one.
+
+    Args:
+        count: number of samples of one class.
+        fractions: three numbers that add up to 1.
+    """
+    shares = [count * fraction for fraction in fractions]
+    sizes = [int(share + 1e-9) for share in shares]
+    by_remainder = sorted(range(3), key=lambda i: (sizes[i] - shares[i], i))
+    for i in by_remainder[: count - sum(sizes)]:
+        sizes[i] += 1
+    if count >= 3:
+        for i in range(3):
+            if fractions[i] > 0 and not sizes[i]:
+                sizes[sizes.index(max(sizes))] -= 1
+                sizes[i] += 1
+    return sizes
+
+
+def rank_in_class(y):
+    """Return for each sample how many samples of its class come before it.
+
+    Args:
+        y: int `(n,)`.
+
+    Returns:
+        int64 `(n,)`.
+    """
+    order = np.argsort(y, kind="stable")
+    _, counts = np.unique(y, return_counts=True)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    ranks = np.empty(len(y), np.int64)
+    ranks[order] = np.arange(len(y)) - starts
+    return ranks
+
+
+def split_by_class(y, fractions, *, shuffle_seed=None):
+    """Assign each sample to a split, class by class, in the order of the samples.
+
+    Writers stay apart where the samples of a class are in order of their writers.
+
+    Args:
+        y: int `(n,)`.
+        fractions: shares of train, val and test; they add up to 1.
+        shuffle_seed: None, or a seed: the samples of each class are shuffled first.
+
+    Returns:
+        int8 `(n,)`: 0 = train, 1 = val, 2 = test.
+    """
+    ranks = rank_in_class(y)
+    if shuffle_seed is not None:
+        for label in np.unique(y):
+            members = np.flatnonzero(y == label)
+            rng = np.random.default_rng([shuffle_seed, int(label)])
+            ranks[members] = rng.permutation(len(members))
+    sizes = np.array([split_sizes(count, fractions) for count in np.bincount(y)])
+    ends = np.cumsum(sizes, axis=1)[y]
+    return ((ranks >= ends[:, 0]).astype(np.int8) + (ranks >= ends[:, 1])).astype(np.int8)
+
+
+def last_tenth_to_val(y, splits):
+    """Move the last tenth of each class of train to val, where a source has no val.
+
+    A class with 2 or more samples in train gives at least one.
+    """
+    splits = splits.copy()
+    members = np.flatnonzero(splits == 0)
+    y = y[members]
+    counts = np.bincount(y)
+    moved = np.where(counts >= 2, np.maximum(1, counts // 10), 0)
+    splits[members[rank_in_class(y) >= (counts - moved)[y]]] = 1
+    return splits
+
+
+def interleave(y):
+    """Return an order in which the first samples of all classes come first, then the second ones.
+
+    Any stretch of the data holds all classes, as in the seed's datasets.
+    """
+    return np.lexsort((y, rank_in_class(y)))

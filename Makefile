@@ -11,7 +11,7 @@ BIN = .venv/bin
 
 setup: .venv/runtime
 .venv/runtime: requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	touch $@
@@ -25,7 +25,7 @@ demo: .venv/runtime
 	mkdir demo
 	$(BIN)/python draw_samples.py demo/characters --count 60
 	$(BIN)/python create_dataset.py demo/characters --output demo/characters_dataset --label-encoding euc-jp
-	$(BIN)/python model.py --dataset demo/characters_dataset --output demo/model --epochs 6 --no-refit
+	$(BIN)/python model.py --dataset demo/characters_dataset --output demo/model --epochs 4 --no-refit
 	$(BIN)/python draw_samples.py demo/unseen --count 5 --seed 2
 	$(BIN)/python classify.py --model demo/model --characters demo/unseen > demo/labels.txt
 	head -n 3 demo/labels.txt

@@ -1,11 +1,11 @@
 """The file `characters_dataset`: write, open, verify."""
 
-import contextlib
 import dataclasses
 import hashlib
 import io
 import json
 import os
+import warnings
 
 import numpy as np
 
@@ -177,10 +177,12 @@ class _DamageError(Exception):
 def _map_array(file, path):
     """Return the next array of the file as a memory map, and move past it."""
     try:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception:  # NumPy hands damaged headers to Python's parser, which raises many kinds
         raise _DamageError("not a characters_dataset, or damaged") from None
     size = dtype.itemsize
     for side in shape:
@@ -209,13 +211,19 @@ def _sha256_of_range(file, start, end):
 def _read_manifest(file):
     """Return the manifest at the end of the file, or raise _DamageError."""
     stored = file.read()
-    with contextlib.suppress(ValueError, EOFError, RecursionError, MemoryError, KeyError):
-        manifest = json.loads(str(np.load(io.BytesIO(stored), allow_pickle=False)[()]))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            text = str(np.load(io.BytesIO(stored), allow_pickle=False)[()])
+        manifest = json.loads(text)
         # One comparison covers the text, its checksum, the array around it and the file's end.
-        if isinstance(manifest, dict) and _manifest_bytes(manifest) == stored:
-            if manifest["version"] != VERSION:
-                raise _DamageError(
-                    f"format version {manifest['version']}; this program reads version {VERSION}"
-                )
-            return manifest
-    raise _DamageError("its manifest is damaged or missing")
+        is_whole = isinstance(manifest, dict) and _manifest_bytes(manifest) == stored
+    except Exception:  # as in _map_array
+        is_whole = False
+    if not is_whole:
+        raise _DamageError("its manifest is damaged or missing")
+    if manifest["version"] != VERSION:
+        raise _DamageError(
+            f"format version {manifest['version']}; this program reads version {VERSION}"
+        )
+    return manifest

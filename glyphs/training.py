@@ -359,7 +359,7 @@ class Training:
             return True
         damaged = ArtifactError(f"{path}: damaged; delete it and start without --resume")
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"][()]))
                 identity, state = header["identity"], State(**header["state"])
                 self.check_identity(identity, path)

@@ -69,14 +69,18 @@ def index(folder):
     return result
 
 
-def walk(folder):
+def walk(folder, *, _above=()):
     """Yield the paths of the pictures in `folder` and, after them, in its sub-folders.
 
     Natural order; hidden files and folders, and files without a picture's suffix, are passed over.
     """
-    yield from _pictures(folder, Index(folder))
-    for _, path in sorted(_class_folders(folder, Index(folder)), key=_by_natural_name):
-        yield from walk(path)
+    real_path = os.path.realpath(folder)
+    if real_path in _above:
+        return  # a link back to a folder that we are in
+    unused = Index(folder)
+    yield from _pictures(folder, unused)
+    for _, path in sorted(_class_folders(folder, unused), key=_by_natural_name):
+        yield from walk(path, _above=(*_above, real_path))
 
 
 def natural_key(name):

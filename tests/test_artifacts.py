@@ -1,0 +1,142 @@
+import json
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from glyphs import artifacts, conversion, networks
+from glyphs.errors import ArtifactError
+
+FACTS = {"class_names": ["一", "U+4E8C", "x"], "characters": ["一", "二", "x"]}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A small model without ONNX form, and the keras.Model it was written from."""
+    prefix = str(tmp_path_factory.mktemp("original") / "model")
+    model = networks.kanji((8, 8), 3, filters=(2, 2, 2), units=4)
+    artifacts.write_model(prefix, model, FACTS)
+    return prefix, model
+
+
+@pytest.fixture
+def prefix(original, tmp_path):
+    """A copy of the model's files to damage."""
+    for path in (artifacts.Paths(original[0]).architecture, artifacts.Paths(original[0]).weights):
+        shutil.copy(path, tmp_path)
+    return str(tmp_path / "model")
+
+
+def test_plain_keras_reads_the_pair(original):
+    import keras
+
+    prefix, model = original
+    with open(f"{prefix}_architecture.json") as file:
+        read = keras.models.model_from_json(file.read())
+    read.load_weights(f"{prefix}_weights.h5")
+    for one, other in zip(read.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not read.compiled
+
+
+def test_weights_are_plain_hdf5(original):
+    with h5py.File(f"{original[0]}_weights.h5") as file:
+        assert "model_weights" in file
+
+
+def test_same_model_same_bytes(original, tmp_path):
+    prefix, model = original
+    artifacts.write_model(str(tmp_path / "again"), model, FACTS)
+    for suffix in ("_architecture.json", "_weights.h5"):
+        with open(prefix + suffix, "rb") as one, open(tmp_path / f"again{suffix}", "rb") as other:
+            assert one.read() == other.read()
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_facts_are_read_back(original):
+    glyphs = artifacts.read_architecture(original[0])["glyphs"]
+    assert {key: glyphs[key] for key in FACTS} == FACTS
+    assert glyphs["sha256"]["onnx"] is None
+
+
+@pytest.mark.parametrize("suffix", ["_architecture.json", "_weights.h5"])
+def test_every_flipped_bit_and_truncation_is_refused(prefix, suffix):
+    path = prefix + suffix
+    with open(path, "rb") as file:
+        whole = file.read()
+    rng = np.random.default_rng(0)
+    for trial in range(500):
+        damaged = bytearray(whole)
+        bit = rng.integers(8 * len(whole))
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        if trial % 5 == 0:
+            damaged = whole[: rng.integers(len(whole))]
+        with open(path, "wb") as file:
+            file.write(damaged)
+        with pytest.raises(ArtifactError, match=os.path.basename(path)):
+            artifacts.read_architecture(prefix)
+
+
+def test_weights_of_another_model_are_refused(prefix, tmp_path):
+    other = networks.kanji((8, 8), 3, filters=(2, 2, 2), units=4)
+    artifacts.write_model(str(tmp_path / "other"), other, FACTS)
+    shutil.copy(tmp_path / "other_weights.h5", f"{prefix}_weights.h5")
+    with pytest.raises(ArtifactError, match="not the weights of"):
+        artifacts.read_architecture(prefix)
+
+
+def write_json(prefix, content):
+    with open(f"{prefix}_architecture.json", "wb") as file:
+        file.write(content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
+def test_missing_files_are_named(prefix):
+    os.remove(f"{prefix}_weights.h5")
+    with pytest.raises(ArtifactError, match=r"model_weights.h5: no such file"):
+        artifacts.read_architecture(prefix)
+    with pytest.raises(ArtifactError, match=r"other_architecture.json: no such file"):
+        artifacts.read_architecture(os.path.join(os.path.dirname(prefix), "other"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, [], 1, None, b"", b"{", b"\xff\xfe", b"[" * 100_000, {"glyphs": []},
+     {"class_name": "Sequential", "config": []}],
+    ids=range(10),
+)  # fmt: skip
+def test_json_from_elsewhere_is_refused(prefix, content):
+    write_json(prefix, content)
+    with pytest.raises(ArtifactError, match=r"model_architecture.json: (not|damaged)"):
+        artifacts.read_architecture(prefix)
+
+
+def test_signed_json_with_a_foreign_layer_is_refused_before_it_is_built(prefix):
+    content = artifacts.read_architecture(prefix)
+    content["config"]["layers"][1]["class_name"] = "Lambda"
+    network = {key: value for key, value in content.items() if key != "glyphs"}
+    sums = content["glyphs"]["sha256"]
+    sums["network"] = artifacts.files.sha256(artifacts.files.canonical_json(network))
+    write_json(prefix, artifacts._json_bytes(content))
+    with pytest.raises(ArtifactError, match=r"not a network of this toolkit \('Lambda'\)"):
+        artifacts.read_architecture(prefix)
+
+
+@pytest.mark.filterwarnings("ignore")  # tf2onnx asks NumPy for names of its past
+def test_converted_model_answers_like_the_keras_model(original, tmp_path):
+    import onnxruntime
+
+    prefix, model = original
+    conversion.convert(prefix, str(tmp_path / "m.onnx"))  # compares the two itself
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype(np.float32)
+    received = session.run(None, {session.get_inputs()[0].name: images})[0]
+    np.testing.assert_allclose(received, np.asarray(model(images)), atol=1e-5)
+
+
+def test_failed_conversion_is_an_error_that_names_the_file(prefix, monkeypatch):
+    monkeypatch.setattr(artifacts.sys, "executable", "/bin/false")
+    architecture = artifacts.read_architecture(prefix)
+    with pytest.raises(ArtifactError, match=r"model.onnx: could not be made"):
+        artifacts.convert(prefix, architecture)

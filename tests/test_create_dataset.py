@@ -1,0 +1,160 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import make_folder, run_script
+from PIL import Image
+
+from glyphs import datasets, images
+from glyphs.readers import folders
+
+
+def test_images_are_those_that_classify_reads(toy_folder, toy_dataset):
+    dataset = datasets.open_dataset(toy_dataset)
+    index = folders.index(toy_folder)
+    first_of_each = [index.paths[index.labels.index(label)] for label in range(3)]
+    expected = [images.read_character(path, dataset.preprocessing) for path in first_of_each]
+    np.testing.assert_array_equal(dataset.X_train[:3], expected)
+    assert dataset.y_train[:6].tolist() == [0, 1, 2, 0, 1, 2]
+    assert dataset.class_names == ["bar", "cross", "ring"]
+
+
+def test_split_is_80_10_10_in_file_order(toy_folder, toy_dataset):
+    dataset = datasets.open_dataset(toy_dataset)
+    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [144, 18, 18]
+    last = images.read_character(str(toy_folder / "ring" / "60.png"), dataset.preprocessing)
+    np.testing.assert_array_equal(dataset.X_test[-1], last)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_same_bytes_for_any_number_of_workers(toy_folder, toy_dataset, tmp_path, workers):
+    out = tmp_path / "out"
+    run_script(
+        "create_dataset.py", toy_folder, "--image-size", 16, "--output", out, "--workers", workers
+    )
+    assert out.read_bytes() == toy_dataset.read_bytes()
+
+
+def test_summary_counts_everything(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 10, "bar": 20})
+    (folder / "ring" / "broken.png").write_bytes(b"\x89PNG")
+    (folder / "ring" / ".DS_Store").touch()
+    (folder / "empty class").mkdir()
+    run = run_script("create_dataset.py", folder, cwd=tmp_path)
+    for line in (
+        "characters_dataset: written\n",
+        "30 pictures of 2 classes, 32x32, stretch",
+        "train        24 pictures, 2 classes",
+        "pictures a class: 10 (ring) to 20 (bar)",
+        "polarity: 30 dark-on-light",
+        "skipped: 1 hidden, 1 unreadable",
+    ):
+        assert line in run.stdout
+    assert f"{folder}/ring/broken.png: not a PNG" in run.stderr
+    assert "1 classes without a readable picture, left out: empty class" in run.stderr
+    again = run_script("create_dataset.py", folder, cwd=tmp_path)
+    assert "the file that was there is replaced" in again.stdout
+
+
+def test_strict_stops_at_a_bad_picture_and_keeps_the_old_file(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 10, "bar": 10})
+    run_script("create_dataset.py", folder, cwd=tmp_path)
+    before = (tmp_path / "characters_dataset").read_bytes()
+    (folder / "ring" / "broken.png").touch()
+    run = run_script("create_dataset.py", folder, "--strict", cwd=tmp_path, expect=1)
+    assert "broken.png: empty file" in run.stderr
+    assert (tmp_path / "characters_dataset").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]
+
+
+def test_split_folders_keep_their_splits(tmp_path):
+    make_folder(tmp_path / "data" / "train", {"ring": 20, "bar": 20})
+    make_folder(tmp_path / "data" / "test", {"ring": 5, "bar": 5})
+    run = run_script("create_dataset.py", tmp_path / "data", cwd=tmp_path)
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [36, 4, 10]
+    assert "val is the last tenth of each class of train" in run.stdout
+
+
+def test_undecided_pictures_follow_the_majority_of_the_dataset(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 5, "bar": 5})
+    for path in folder.glob("*/*.png"):
+        Image.eval(Image.open(path), lambda v: 255 - v).save(path)
+    Image.new("L", (20, 20), 255).save(folder / "ring" / "0.png")
+    run = run_script("create_dataset.py", folder, "--fit", "pad", cwd=tmp_path)
+    assert "polarity: 10 light-on-dark, 1 undecided" in run.stdout
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    assert dataset.preprocessing.majority == "light-on-dark"
+    assert (dataset.X_train[1] == 255).all()  # the first ring: read as ink on dark paper
+
+
+def test_options_are_stored_for_classify(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 5, "bar": 5})
+    shutil.move(folder / "ring", folder / "B0A1")
+    run_script(
+        "create_dataset.py", folder, "--output", "set", "--image-size", "20x24", "--fit", "pad",
+        "--polarity", "dark-on-light", "--label-encoding", "euc-jp", "--split", 60, 20, 20,
+        "--shuffle-seed", 3, cwd=tmp_path,
+    )  # fmt: skip
+    dataset = datasets.open_dataset(tmp_path / "set")
+    assert dataset.preprocessing == images.Preprocessing(((20, 24),), "pad", "dark-on-light")
+    assert dataset.characters == ["亜", None]
+    assert dataset.X_train.shape == (6, 20, 24)
+    assert dataset.manifest["split"] == "60/20/20 of each class, shuffled with seed 3"
+
+
+def test_one_image_class_is_kept_for_training(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 1, "bar": 10})
+    run = run_script("create_dataset.py", folder, cwd=tmp_path)
+    assert "1 classes without a picture in val: ring" in run.stderr
+    assert "uneven classes" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing"], "missing: no such folder"),
+        (["one"], "at least 2 class folders"),
+        (["shapes", "--split", "80", "10", "20"], "add up to 100"),
+        (["shapes", "--image-size", "0"], "4 to 1024 pixels"),
+        (["shapes", "--fit", "crop"], "invalid choice"),
+        (["shapes", "--workers", "0"], "at least 1"),
+        ([], "FOLDER"),
+    ],
+)
+def test_usage_errors_exit_with_2(tmp_path, arguments, message):
+    make_folder(tmp_path / "one", {"ring": 3})
+    make_folder(tmp_path / "shapes", {"ring": 3, "bar": 3})
+    run = run_script("create_dataset.py", *arguments, cwd=tmp_path, expect=2)
+    assert message in run.stderr
+    assert run.stdout == ""
+
+
+def test_impossible_output_exits_with_4(toy_folder, tmp_path):
+    for output in ("missing/out", "."):
+        run_script("create_dataset.py", toy_folder, "--output", output, cwd=tmp_path, expect=4)
+
+
+def test_full_disk_keeps_the_old_file_and_says_what_was_needed(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 30, "bar": 30})
+    run_script("create_dataset.py", folder, cwd=tmp_path)
+    before = (tmp_path / "characters_dataset").read_bytes()
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000)); "
+        "sys.argv = ['create_dataset.py', 'shapes']; sys.path.insert(0, ROOT); "
+        "runpy.run_path(ROOT + '/create_dataset.py', run_name='__main__')"
+    )
+    import subprocess
+    import sys
+
+    from conftest import ROOT
+
+    run = subprocess.run(
+        [sys.executable, "-c", limited.replace("ROOT", repr(str(ROOT)))],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 4
+    assert "no space left (0 MB were needed)" in run.stderr
+    assert (tmp_path / "characters_dataset").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]

@@ -1,0 +1,83 @@
+import hashlib
+import os
+
+import numpy as np
+import pytest
+from conftest import run_script
+from PIL import Image
+
+import draw_samples
+
+
+def digest(folder):
+    sums = [hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.glob("*/*.png"))]
+    return hashlib.sha256(b"".join(sums)).hexdigest()
+
+
+def test_default_characters_are_the_100_from_b0a1_to_b1a6():
+    assert len(draw_samples.KANJI) == 100
+    assert (draw_samples.KANJI[0], draw_samples.KANJI[-1]) == ("亜", "右")
+    names = draw_samples.folder_names(draw_samples.KANJI, "euc-jp")
+    assert (names[0], names[93], names[94], names[99]) == ("B0A1", "B0FE", "B1A1", "B1A6")
+
+
+def test_same_seed_same_pictures_with_any_number_of_workers(tmp_path):
+    for name, seed, workers in (("a", 1, 1), ("b", 1, 2), ("c", 2, 1)):
+        run_script(
+            "draw_samples.py", name, "--characters", "一二", "--count", 3, "--seed", seed,
+            "--workers", workers, cwd=tmp_path,
+        )  # fmt: skip
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "c"]
+
+
+def test_pictures_are_dark_on_light_and_differ(tmp_path):
+    run_script("draw_samples.py", "s", "--characters", "亜 あ亜", "--count", 4, cwd=tmp_path)
+    assert sorted(os.listdir(tmp_path / "s")) == ["A4A2", "B0A1"]
+    pictures = [np.asarray(Image.open(path)) for path in sorted(tmp_path.glob("s/B0A1/*.png"))]
+    assert len({picture.tobytes() for picture in pictures}) == 4
+    for picture in pictures:
+        assert picture.shape == (64, 64)
+        assert np.median(picture) > 180
+        assert picture.min() < 140
+
+
+def test_character_without_a_code_is_named_by_code_point(tmp_path):
+    run_script(
+        "draw_samples.py", "s", "--characters", "Aα", "--count", 1, "--label-encoding", "unicode",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert sorted(os.listdir(tmp_path / "s")) == ["U+0041", "U+03B1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--characters", "亜\U0002f9ff"], "has no glyph for"),
+        (["--characters", " "], "--characters is empty"),
+        (["--font", "missing.ttf"], "missing.ttf: no such font"),
+        (["--count", "0"], "at least 1"),
+    ],
+)
+def test_usage_errors_exit_with_2_and_leave_nothing(tmp_path, options, message):
+    run = run_script("draw_samples.py", "s", *options, cwd=tmp_path, expect=2)
+    assert message in run.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_existing_folder_is_never_touched(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "mine").touch()
+    run = run_script("draw_samples.py", "s", cwd=tmp_path, expect=2)
+    assert "exists already" in run.stderr
+    assert os.listdir(tmp_path / "s") == ["mine"]
+
+
+def test_remains_of_a_killed_run_are_replaced_but_nothing_else(tmp_path):
+    (tmp_path / "s.tmp").mkdir()
+    (tmp_path / "s.tmp" / draw_samples.MARK).touch()
+    run_script("draw_samples.py", "s", "--characters", "一", "--count", 1, cwd=tmp_path)
+    assert os.listdir(tmp_path) == ["s"]
+    (tmp_path / "t.tmp").mkdir()
+    run = run_script("draw_samples.py", "t", cwd=tmp_path, expect=2)
+    assert "t.tmp: is in the way" in run.stderr

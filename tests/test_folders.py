@@ -1,0 +1,97 @@
+import os
+import unicodedata
+
+import pytest
+from conftest import make_folder
+
+from glyphs.errors import UsageError
+from glyphs.readers import folders
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_classes_are_in_code_point_order_and_files_in_natural_order(tmp_path):
+    touch(tmp_path, "b/10.png", "b/2.png", "B/1.png", "亜/1.png", "あ/1.png")
+    index = folders.index(tmp_path)
+    assert index.class_names == ["B", "b", "あ", "亜"]
+    assert [os.path.basename(path) for path in index.paths] == ["1.png", "2.png", "10.png"] + 2 * [
+        "1.png"
+    ]
+    assert index.labels == [0, 1, 1, 2, 3]
+
+
+def test_hidden_and_stray_files_are_counted_not_read(tmp_path):
+    touch(tmp_path, "a/1.png", "a/.DS_Store", "a/Thumbs.db", "b/1.JPG", ".git/x", "notes.txt")
+    (tmp_path / "a" / "more").mkdir()
+    index = folders.index(tmp_path)
+    assert len(index.paths) == 2
+    assert index.skipped == {
+        "hidden": 2,
+        "not a picture by its name": 1,
+        "outside the class folders": 1,
+        "folder inside a class folder": 1,
+    }
+
+
+def test_folders_named_train_val_test_are_splits(tmp_path):
+    touch(tmp_path, "train/a/1.png", "val/a/2.png", "test/a/3.png", "test/b/4.png")
+    index = folders.index(tmp_path)
+    assert index.class_names == ["a", "b"]
+    assert index.splits == ["train", "val", "test", "test"]
+
+
+def test_a_class_named_test_beside_others_is_a_class(tmp_path):
+    touch(tmp_path, "test/1.png", "train/2.png", "other/3.png")
+    index = folders.index(tmp_path)
+    assert index.class_names == ["other", "test", "train"]
+    assert index.splits is None
+
+
+def test_names_that_differ_in_normal_form_only_are_one_class(tmp_path):
+    names = [unicodedata.normalize(form, "が") for form in ("NFC", "NFD")]
+    touch(tmp_path, *[f"{name}/1.png" for name in names], "b/1.png")
+    index = folders.index(tmp_path)
+    assert index.class_names == ["b", "が"]
+    assert index.labels == [0, 1, 1]
+    assert len(index.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "no class folders"),
+        (["1.png"], "no class folders in it; it holds pictures itself"),
+        (["train/1.png"], "no class folders"),
+    ],
+)
+def test_folder_without_classes_is_an_error_that_says_what_to_do(tmp_path, names, message):
+    touch(tmp_path, *names)
+    with pytest.raises(UsageError, match=message):
+        folders.index(tmp_path)
+
+
+def test_missing_folder_and_file_in_its_place_are_errors(tmp_path):
+    touch(tmp_path, "file")
+    with pytest.raises(UsageError, match="no such folder"):
+        folders.index(tmp_path / "missing")
+    with pytest.raises(UsageError, match="not a folder"):
+        folders.index(tmp_path / "file")
+
+
+def test_class_folder_that_is_not_utf8_is_an_error(tmp_path):
+    os.makedirs(os.fsencode(tmp_path) + b"/\xff")
+    with pytest.raises(UsageError, match="not valid UTF-8"):
+        folders.index(tmp_path)
+
+
+def test_walk_finds_pictures_of_all_levels_once(tmp_path):
+    make_folder(tmp_path / "top", {"ring": 2, "bar": 1})
+    touch(tmp_path, "top/0.png", "top/.hidden/1.png", "top/notes.txt")
+    (tmp_path / "top" / "ring" / "loop").symlink_to(tmp_path / "top")
+    found = [os.path.relpath(path, tmp_path / "top") for path in folders.walk(tmp_path / "top")]
+    assert found == ["0.png", "bar/1.png", "ring/1.png", "ring/2.png"]

@@ -1,0 +1,234 @@
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_script
+
+from glyphs import artifacts, datasets, networks, training
+from glyphs.errors import ArtifactError, GlyphsError
+
+RECIPE = training.Recipe("kanji", 2, 2, (0.002, 0.0002), 20, 1, True)
+
+
+def small_network(image_size, n_classes):
+    return networks.kanji(image_size, n_classes, filters=(4, 4, 4), units=16)
+
+
+@pytest.fixture(scope="module")
+def dataset(toy_dataset):
+    return datasets.open_dataset(toy_dataset)
+
+
+class Interrupted(BaseException):
+    """Stands for kill -9: nothing in the program handles it."""
+
+
+def train(dataset, prefix, recipe=RECIPE, *, stop_after=None, resume=False):
+    """Train without the conversion to ONNX; stop as if killed, after so many checkpoints."""
+    run = training.Training(dataset, small_network, recipe, str(prefix))
+    write, written = run.write_checkpoint, []
+
+    def write_and_count():
+        write()
+        written.append(1)
+        if len(written) == stop_after:
+            raise Interrupted
+
+    run.write_checkpoint = write_and_count
+    try:
+        run.run(resume=resume)
+    except Interrupted:
+        return None
+    return run
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_conversion():
+    def convert(prefix, architecture):
+        raise ArtifactError("not converted in this test")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifacts, "convert", convert)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole_run(dataset, tmp_path_factory):
+    return train(dataset, tmp_path_factory.mktemp("whole") / "whole")
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 7])  # in the first cycle, before and in the refit
+def test_resumed_run_ends_with_the_same_weights(dataset, tmp_path, whole_run, stop_after):
+    assert train(dataset, tmp_path / "cut", stop_after=stop_after) is None
+    resumed = train(dataset, tmp_path / "cut", resume=True)
+    assert resumed.state.history == whole_run.state.history
+    for one, other in zip(resumed.variables(), whole_run.variables(), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    weights = [pathlib.Path(run.paths.weights).read_bytes() for run in (resumed, whole_run)]
+    assert weights[0] == weights[1]
+
+
+def test_refit_sees_all_pictures_for_the_epochs_of_the_search(whole_run):
+    state = whole_run.state
+    refit = [entry for entry in state.history if entry["phase"] == "refit"]
+    assert len(refit) == sum(state.stopping)
+    assert "val_loss" not in refit[0]
+
+
+def test_refit_starts_from_the_initial_weights(dataset, tmp_path):
+    run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
+    run.build_model()
+    first = run.model.get_weights()
+    run.build_model()
+    for one, other in zip(first, run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_refit_the_saved_weights_are_those_of_the_best_epoch(dataset, tmp_path):
+    run = train(dataset, tmp_path / "m", dataclasses.replace(RECIPE, refit=False))
+    history = run.state.history
+    best = min(range(len(history)), key=lambda i: history[i]["val_loss"])
+    assert run.state.best["epoch"] == best + 1
+    val = training.Pictures((dataset.X_val, dataset.y_val))
+    assert run.evaluate(val)[0] == pytest.approx(history[best]["val_loss"], rel=1e-5)
+
+
+def test_cycle_stops_after_the_patience_and_counts_it(dataset, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=9, patience=2, refit=False)
+    run = training.Training(dataset, small_network, recipe, str(tmp_path / "m"))
+    losses = iter([3, 2, 4, 2, 9, 9, 9])  # equal is no gain; then a cycle without any gain
+    run.evaluate = lambda pictures: (float(next(losses, 1)), 0.5)
+    run.run(resume=False)
+    assert run.state.stopping == [4, 3]
+    assert run.state.best["epoch"] == 2
+
+
+def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
+    run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
+    run.build_model()
+    run.state.cycle = 1
+    train_pictures = training.Pictures((dataset.X_train, dataset.y_train))
+    run.run_epoch(train_pictures, train_pictures)
+    assert float(run.model.optimizer.learning_rate) == pytest.approx(0.0002)
+
+
+def test_pictures_take_from_all_parts():
+    rng = np.random.default_rng(0)
+    parts = [(rng.integers(0, 255, (n, 2, 3), dtype=np.uint8), np.arange(n)) for n in (3, 0, 4)]
+    pictures = training.Pictures(*parts)
+    samples = np.array([6, 0, 3, 2, 3])
+    x, y = pictures.take(samples)
+    everything = np.concatenate([images for images, _ in parts])
+    np.testing.assert_array_equal(x[..., 0], everything[samples])
+    assert y.tolist() == [3, 0, 0, 2, 0]
+
+
+def test_every_sample_comes_once_an_epoch(dataset):
+    pictures = training.Pictures((dataset.X_train, dataset.y_train))
+    batches = training.Batches(pictures, np.random.default_rng(0).permutation(len(pictures)), 50)
+    labels = np.concatenate([batches[i][1] for i in range(len(batches))])
+    assert [len(batches[i][1]) for i in range(len(batches))] == [50, 50, 44]
+    np.testing.assert_array_equal(np.bincount(labels), np.bincount(dataset.y_train))
+
+
+def test_checkpoint_of_another_run_is_refused(dataset, tmp_path):
+    train(dataset, tmp_path / "m", stop_after=1)
+    with pytest.raises(ArtifactError, match="another batch_size"):
+        train(dataset, tmp_path / "m", dataclasses.replace(RECIPE, batch_size=7), resume=True)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_damaged_checkpoint_is_refused(dataset, tmp_path, damage):
+    train(dataset, tmp_path / "m", stop_after=1)
+    path = tmp_path / "m_checkpoint.npz"
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+    path.write_bytes({"cut": data[:-100], "flip": data, "empty": b""}[damage])
+    with pytest.raises(ArtifactError, match=r"checkpoint.npz: damaged"):
+        train(dataset, tmp_path / "m", resume=True)
+
+
+def test_finished_run_has_nothing_to_resume(dataset, whole_run, capsys):
+    paths = whole_run.paths
+    before = pathlib.Path(paths.weights).read_bytes()
+    assert not os.path.exists(paths.checkpoint)
+    train(dataset, whole_run.prefix, resume=True)
+    assert "nothing to resume" in capsys.readouterr().out
+    assert pathlib.Path(paths.weights).read_bytes() == before
+
+
+def test_diverged_training_stops_with_advice(dataset, tmp_path):
+    run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
+    run.build_model()
+    run.model.get_layer("probabilities").bias.assign([np.nan] * 3)
+    run.state.stopping = [1]
+    pictures = training.Pictures((dataset.X_train, dataset.y_train))
+    with pytest.raises(GlyphsError, match="lower --learning-rate"):
+        run.run_epoch(pictures)
+
+
+# --- The script ---
+
+
+def test_log_has_device_epochs_test_and_what_was_saved(toy_model):
+    log = (toy_model.parent / "log.txt").read_text().splitlines()
+    assert log[0].startswith("device ")
+    assert log[1].endswith("144 train, 18 val, 18 test pictures of 3 classes, 16x16")
+    assert sum("  epoch " in line for line in log) == sum("refit" in line[:6] for line in log) * 2
+    assert any(line.startswith("test: accuracy ") for line in log)
+    assert "the refit itself was not measured" in "".join(log)
+
+
+def test_training_prints_nothing_on_stderr(toy_model):
+    assert (toy_model.parent / "err.txt").read_text() == ""
+
+
+def test_no_temporary_file_and_no_checkpoint_stays(toy_model):
+    assert sorted(os.listdir(toy_model.parent)) == [
+        "err.txt", "log.txt", "model.onnx", "model_architecture.json", "model_weights.h5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--dataset", "missing"], 3, "missing: no such file; run create_dataset.py first"),
+        (["--epochs", "0"], 2, "at least 1"),
+        (["--learning-rate", "-1"], 2, "positive number"),
+        (["--output", "missing/model"], 4, "does not exist"),
+    ],
+)
+def test_mistakes_are_found_before_training(toy_dataset, tmp_path, arguments, code, message):
+    run = run_script("model.py", "--dataset", toy_dataset, *arguments, cwd=tmp_path, expect=code)
+    assert message in run.stderr
+    assert run.stdout == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_script_resumes_to_the_same_bytes(toy_dataset, toy_model, tmp_path, how):
+    command = [
+        sys.executable, ROOT / "model.py", "--dataset", toy_dataset, "--epochs", "3",
+        "--batch-size", "20", "--learning-rate", ".002",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (tmp_path / "model_checkpoint.npz").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(how)
+    _, err = process.communicate()
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert b"go on with --resume" in err
+    run_script(*map(str, ["model.py", *command[2:]]), "--resume", cwd=tmp_path)
+    name = "model_weights.h5"
+    assert (tmp_path / name).read_bytes() == (toy_model.parent / name).read_bytes()

@@ -32,28 +32,22 @@ def parse_args(argv=None):
     return options.parse_args(argv)
 
 
+def build_network(image_size, n_classes):
+    from glyphs import networks
+
+    return networks.kanji(image_size, n_classes, filters=FILTERS, units=UNITS)
+
+
 def main(argv=None):
     args = parse_args(argv)
-    dataset = cli.open_for_training(args)
-    with cli.without_chatter():
-        from glyphs import networks, training
-
-        device = training.describe_device()
-    training.say(device)
-
-    def build_network(image_size, n_classes):
-        return networks.kanji(image_size, n_classes, filters=FILTERS, units=UNITS)
-
-    recipe = training.Recipe(
+    cli.train(
+        args,
+        build_network,
         network=NETWORK,
-        epochs=args.epochs,
         patience=PATIENCE,
-        learning_rates=tuple(args.learning_rate * factor for factor in LEARNING_RATE_FACTORS),
-        batch_size=args.batch_size,
-        seed=args.seed,
+        learning_rates=LEARNING_RATE_FACTORS,
         refit=not args.no_refit,
     )
-    training.train(dataset, build_network, recipe, args.output, resume=args.resume)
 
 
 if __name__ == "__main__":

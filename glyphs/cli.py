@@ -114,13 +114,40 @@ def add_training(options, output, epochs, batch_size, learning_rate):
     )
 
 
-def open_for_training(args):
-    """Open the dataset of a training script; check all that can be checked before Keras is loaded.
+def train(args, build_network, *, image_size=None, learning_rates, **recipe):
+    """Do what all training scripts do with their arguments.
+
+    Args:
+        args: with the options of add_training.
+        build_network: function `(image_size, n_classes)` -> uncompiled keras.Model.
+        image_size: `(height, width)` that the network wants, None: that of the dataset.
+        learning_rates: of each cycle, as multiples of --learning-rate.
+        **recipe: what else training.Recipe needs.
 
     Raises:
         ArtifactError: the dataset is missing, damaged, or has no val split.
         StorageError: the model files could not be written.
     """
+    dataset = _open_for_training(args)
+    if image_size:
+        dataset = dataset.resized(image_size)
+    with without_chatter():
+        from glyphs import training
+
+        device = training.describe_device()
+    training.say(device)
+    recipe = training.Recipe(
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rates=tuple(args.learning_rate * factor for factor in learning_rates),
+        seed=args.seed,
+        **recipe,
+    )
+    training.train(dataset, build_network, recipe, args.output, resume=args.resume)
+
+
+def _open_for_training(args):
+    """Open the dataset, and check all that can be checked before Keras is loaded."""
     from glyphs import artifacts, datasets
     from glyphs.errors import ArtifactError
 

@@ -117,6 +117,18 @@ class Dataset:
     preprocessing: images.Preprocessing
     manifest: dict
 
+    def resized(self, image_size):
+        """Return the dataset for a network of another image size.
+
+        The arrays stay as they are; whoever reads pictures from them resizes these to
+        `preprocessing.image_size` (training.Pictures does), and classify.py repeats it.
+        """
+        if tuple(image_size) == self.preprocessing.image_size:
+            return self
+        sizes = (*self.preprocessing.image_sizes, tuple(image_size))
+        preprocessing = dataclasses.replace(self.preprocessing, image_sizes=sizes)
+        return dataclasses.replace(self, preprocessing=preprocessing)
+
     @property
     def fingerprint(self):
         """SHA-256 that stands for the whole content."""

@@ -13,16 +13,20 @@ keras.config.set_floatx("float32")
 keras.config.set_image_data_format("channels_last")
 
 
-def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000):
-    """Return the network of model.py: three convolution blocks and two wide dense layers.
+def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block_2=False):
+    """Return the network of the three model scripts: convolution blocks and wide dense layers.
 
-    8,344,660 parameters at 32x32 and 100 classes with the defaults.
+    At 100 classes: 8,344,660 parameters at 32x32 with the defaults (model.py), 8,339,080 at 30x30
+    with `pad_block_2` (model30x30.py), 17,490,180 at 32x32 with filters (40, 80, 160) and 3000
+    units (model_for_augmented_dataset.py).
 
     Args:
         image_size: `(height, width)`, at least 8x8.
         n_classes: number of classes.
         filters: convolution filters of the three blocks.
         units: width of the two dense layers.
+        pad_block_2: put a pixel of padding around what the second block pools: 15 pixels a side
+            then become 17 and 8, not 7.
     """
     inputs = keras.Input((*image_size, 1), name="images")
     x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
@@ -36,6 +40,8 @@ def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000):
             name=f"conv{i}",
         )(x)
         x = _normalized(x, f"conv{i}")
+        if pad_block_2 and i == 2:
+            x = layers.ZeroPadding2D(1, name=f"conv{i}_pad")(x)
         x = layers.MaxPooling2D(2, name=f"conv{i}_pool")(x)
         x = layers.Dropout(rate, name=f"conv{i}_dropout")(x)
     x = layers.Flatten(name="flatten")(x)

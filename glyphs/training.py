@@ -17,6 +17,7 @@ import numpy as np
 
 from glyphs import artifacts, cli, files
 from glyphs.errors import ArtifactError, GlyphsError
+from glyphs.images import resize_images
 
 EVALUATION_BATCH = 500
 
@@ -79,10 +80,12 @@ class Pictures:
     """Images and labels of one or more splits as one sequence, read only when used.
 
     Args:
-        parts: `(images, labels)` pairs: uint8 `(n, h, w)`, int32 `(n,)`.
+        image_size: `(height, width)` of the pictures to give out; others are resized on the way.
+        *parts: `(images, labels)` pairs: uint8 `(n, h, w)`, int32 `(n,)`.
     """
 
-    def __init__(self, *parts):
+    def __init__(self, image_size, *parts):
+        self.image_size = tuple(image_size)
         self.parts = [(images, labels) for images, labels in parts if len(images)]
         self.starts = np.cumsum([0] + [len(images) for images, _ in self.parts])
 
@@ -91,12 +94,13 @@ class Pictures:
 
     def take(self, samples):
         """Return `(images, labels)` of the sample numbers, images as uint8 `(n, h, w, 1)`."""
-        x = np.empty((len(samples), *self.parts[0][0].shape[1:], 1), np.uint8)
+        x = np.empty((len(samples), *self.image_size, 1), np.uint8)
         y = np.empty(len(samples), np.int32)
         part = np.searchsorted(self.starts, samples, side="right") - 1
         for i, (images, labels) in enumerate(self.parts):
             here = np.flatnonzero(part == i)
-            x[here, ..., 0] = images[samples[here] - self.starts[i]]
+            taken = images[samples[here] - self.starts[i]]
+            x[here, ..., 0] = resize_images(taken, self.image_size)
             y[here] = labels[samples[here] - self.starts[i]]
         return x, y
 
@@ -161,14 +165,13 @@ class Training:
         if resume and not self.restore():
             return
         data = self.dataset
-        train = Pictures((data.X_train, data.y_train))
-        val = Pictures((data.X_val, data.y_val))
-        everything = Pictures(
+        splits = [
             (data.X_train, data.y_train), (data.X_val, data.y_val), (data.X_test, data.y_test)
-        )
+        ]  # fmt: skip
+        train, val, test = (self.pictures(split) for split in splits)
         say(
             f"dataset {data.path}: {len(train):,} train, {len(val):,} val, "
-            f"{len(data.X_test):,} test pictures of {len(data.class_names)} classes, "
+            f"{len(test):,} test pictures of {len(data.class_names)} classes, "
             "{}x{}".format(*data.preprocessing.image_size)
         )
         say(f"network {self.recipe.network}: {self.model.count_params():,} parameters")
@@ -176,7 +179,7 @@ class Training:
             while self.state.phase == "search":
                 self.run_epoch(train, val)
             while self.state.phase == "refit":
-                self.run_epoch(everything)
+                self.run_epoch(self.pictures(*splits))
         except KeyboardInterrupt:
             if not self.state.epochs_done:
                 raise KeyboardInterrupt("interrupted in the first epoch; nothing saved") from None
@@ -185,6 +188,10 @@ class Training:
                 f"{self.paths.checkpoint}, go on with --resume"
             ) from None
         self.save()
+
+    def pictures(self, *parts):
+        """Return Pictures of the size that the network wants."""
+        return Pictures(self.dataset.preprocessing.image_size, *parts)
 
     def build_model(self):
         """Build and compile the network with its initial weights, the same at every call."""
@@ -286,7 +293,7 @@ class Training:
             f"{best['val_loss']:.4f} (val_accuracy {best['val_accuracy']:.4f}) "
             f"in epoch {best['epoch']}"
         )
-        test = Pictures((self.dataset.X_test, self.dataset.y_test))
+        test = self.pictures((self.dataset.X_test, self.dataset.y_test))
         if not len(test):
             say("test: the dataset has no test split, so nothing was measured on it")
             return

@@ -1,12 +1,25 @@
 import json
 
 import numpy as np
+import pytest
 
+import model
+import model30x30
 from glyphs import artifacts, networks
 
 
-def test_kanji_has_the_parameters_of_the_seed():
-    assert networks.kanji((32, 32), 100).count_params() == 8_344_660
+@pytest.mark.parametrize(
+    ("script", "image_size", "parameters"),
+    [(model, (32, 32), 8_344_660), (model30x30, (30, 30), 8_339_080)],
+)
+def test_networks_have_the_parameters_of_the_seed(script, image_size, parameters):
+    assert script.build_network(image_size, 100).count_params() == parameters
+
+
+def test_30x30_network_flattens_to_as_many_values_as_the_32x32_one():
+    for script, side in ((model, 32), (model30x30, 30)):
+        network = script.build_network((side, side), 3)
+        assert network.get_layer("flatten").output.shape == (None, 1920)
 
 
 def test_kanji_scales_inside_and_returns_probabilities():

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT, run_script
 
-SCRIPTS = ["create_dataset.py", "draw_samples.py", "model.py", "classify.py"]
+SCRIPTS = ["create_dataset.py", "draw_samples.py", "model.py", "model30x30.py", "classify.py"]
 HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.

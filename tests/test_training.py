@@ -6,18 +6,26 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT, run_script
 
-from glyphs import artifacts, datasets, networks, training
+from glyphs import artifacts, datasets, images, training
 from glyphs.errors import ArtifactError, GlyphsError
 
-RECIPE = training.Recipe("kanji", 2, 2, (0.002, 0.0002), 20, 1, True)
+RECIPE = training.Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, True)
 
 
 def small_network(image_size, n_classes):
-    return networks.kanji(image_size, n_classes, filters=(4, 4, 4), units=16)
+    """All that makes resuming hard, BatchNorm and Dropout, in a network that compiles fast."""
+    layers = keras.layers
+    inputs = keras.Input((*image_size, 1))
+    x = layers.Flatten(name="flatten")(layers.Rescaling(1 / 255, name="rescaling")(inputs))
+    x = layers.BatchNormalization(name="norm")(layers.Dense(16, name="dense")(x))
+    x = layers.Dropout(0.5, name="dropout")(x)
+    outputs = layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
+    return keras.Model(inputs, outputs, name="small")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +103,7 @@ def test_without_refit_the_saved_weights_are_those_of_the_best_epoch(dataset, tm
     history = run.state.history
     best = min(range(len(history)), key=lambda i: history[i]["val_loss"])
     assert run.state.best["epoch"] == best + 1
-    val = training.Pictures((dataset.X_val, dataset.y_val))
+    val = run.pictures((dataset.X_val, dataset.y_val))
     assert run.evaluate(val)[0] == pytest.approx(history[best]["val_loss"], rel=1e-5)
 
 
@@ -113,7 +121,7 @@ def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
     run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
     run.build_model()
     run.state.cycle = 1
-    train_pictures = training.Pictures((dataset.X_train, dataset.y_train))
+    train_pictures = run.pictures((dataset.X_train, dataset.y_train))
     run.run_epoch(train_pictures, train_pictures)
     assert float(run.model.optimizer.learning_rate) == pytest.approx(0.0002)
 
@@ -121,7 +129,7 @@ def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
 def test_pictures_take_from_all_parts():
     rng = np.random.default_rng(0)
     parts = [(rng.integers(0, 255, (n, 2, 3), dtype=np.uint8), np.arange(n)) for n in (3, 0, 4)]
-    pictures = training.Pictures(*parts)
+    pictures = training.Pictures((2, 3), *parts)
     samples = np.array([6, 0, 3, 2, 3])
     x, y = pictures.take(samples)
     everything = np.concatenate([images for images, _ in parts])
@@ -129,8 +137,16 @@ def test_pictures_take_from_all_parts():
     assert y.tolist() == [3, 0, 0, 2, 0]
 
 
+def test_pictures_of_another_size_are_resized(dataset):
+    pictures = training.Pictures((12, 10), (dataset.X_train, dataset.y_train))
+    x, _ = pictures.take(np.array([3, 1]))
+    np.testing.assert_array_equal(
+        x[..., 0], images.resize_images(dataset.X_train[[3, 1]], (12, 10))
+    )
+
+
 def test_every_sample_comes_once_an_epoch(dataset):
-    pictures = training.Pictures((dataset.X_train, dataset.y_train))
+    pictures = training.Pictures((16, 16), (dataset.X_train, dataset.y_train))
     batches = training.Batches(pictures, np.random.default_rng(0).permutation(len(pictures)), 50)
     labels = np.concatenate([batches[i][1] for i in range(len(batches))])
     assert [len(batches[i][1]) for i in range(len(batches))] == [50, 50, 44]
@@ -169,7 +185,7 @@ def test_diverged_training_stops_with_advice(dataset, tmp_path):
     run.build_model()
     run.model.get_layer("probabilities").bias.assign([np.nan] * 3)
     run.state.stopping = [1]
-    pictures = training.Pictures((dataset.X_train, dataset.y_train))
+    pictures = run.pictures((dataset.X_train, dataset.y_train))
     with pytest.raises(GlyphsError, match="lower --learning-rate"):
         run.run_epoch(pictures)
 

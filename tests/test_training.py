@@ -20,7 +20,7 @@ RECIPE = training.Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, True)
 def small_network(image_size, n_classes):
     """All that makes resuming hard, BatchNorm and Dropout, in a network that compiles fast."""
     layers = keras.layers
-    inputs = keras.Input((*image_size, 1))
+    inputs = keras.Input((*image_size, 1), name="images")
     x = layers.Flatten(name="flatten")(layers.Rescaling(1 / 255, name="rescaling")(inputs))
     x = layers.BatchNormalization(name="norm")(layers.Dense(16, name="dense")(x))
     x = layers.Dropout(0.5, name="dropout")(x)

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 
 from glyphs import files
 from glyphs.errors import GlyphsError, StorageError
@@ -192,6 +193,8 @@ def run(main):
         # Paths are bytes to the system: they go out as they came in, whatever the locale.
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    # Libraries warn of oddities of files that they can read; what a user must know is an error.
+    warnings.simplefilter("ignore")
     try:
         code = main() or 0
         sys.stdout.flush()

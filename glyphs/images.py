@@ -9,7 +9,6 @@ import errno
 import io
 import os
 import stat
-import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -98,59 +97,48 @@ def read_picture(path):
         PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
             MAX_BYTES.
     """
-    _check_is_file(path)
+    data = io.BytesIO(_read_file(path))
     try:
-        with open(path, "rb") as file:  # read at once: a decoder's many small reads are slower
-            data = io.BytesIO(file.read())
-    except OSError as error:
-        raise PictureError(path, _reason(error)) from None
-    # Pillow reports oddities of readable files as Python warnings; they are none of the user's.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(data, formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > MAX_PIXELS:
-                    raise PictureError(
-                        path,
-                        f"{width} x {height} pixels are too many; cut out single characters",
-                    )
-                picture.load()
-                return _to_grey(picture)
-        except PictureError:
-            raise
-        except Image.UnidentifiedImageError:
-            raise PictureError(path, "not a PNG, JPEG, BMP, GIF, TIFF or WebP picture") from None
-        except Image.DecompressionBombError:
-            raise PictureError(
-                path, "far too many pixels for one character; cut out single characters"
-            ) from None
-        except MemoryError:
-            raise PictureError(path, "not enough memory to decode it") from None
-        except _DAMAGE as error:
-            raise PictureError(path, f"cannot be decoded ({_reason(error)})") from None
+        with Image.open(data, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise PictureError(
+                    path, f"{width} x {height} pixels are too many; cut out single characters"
+                )
+            picture.load()
+            return _to_grey(picture)
+    except PictureError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise PictureError(path, "not a PNG, JPEG, BMP, GIF, TIFF or WebP picture") from None
+    except Image.DecompressionBombError:
+        raise PictureError(path, "far too many pixels; cut out single characters") from None
+    except MemoryError:
+        raise PictureError(path, "not enough memory to decode it") from None
+    except _DAMAGE as error:
+        raise PictureError(path, f"cannot be decoded ({_reason(error)})") from None
 
 
-def _check_is_file(path):
-    """Raise PictureError unless `path` is a file with bytes in it (a FIFO would block)."""
+def _read_file(path):
+    """Return the bytes of a regular file that is neither empty nor huge; a FIFO would block."""
     try:
         status = os.stat(path)
+        if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= MAX_BYTES:
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
     except ValueError:
         raise PictureError(path, "not a possible file name") from None
     except OSError as error:
-        if error.errno == errno.ENOENT:
-            reason = "dangling link" if os.path.islink(path) else "no such file"
-        else:
-            reason = _reason(error)
-        raise PictureError(path, reason) from None
+        is_dangling = error.errno == errno.ENOENT and os.path.islink(path)
+        reason = "dangling link" if is_dangling else _reason(error)
+        raise PictureError(path, reason.replace(" or directory", "")) from None
     if stat.S_ISDIR(status.st_mode):
         raise PictureError(path, "is a folder, not a picture")
     if not stat.S_ISREG(status.st_mode):
         raise PictureError(path, "not a regular file")
     if not status.st_size:
         raise PictureError(path, "empty file")
-    if status.st_size > MAX_BYTES:
-        raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
+    raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
 
 
 def _reason(error):
@@ -160,6 +148,8 @@ def _reason(error):
 
 def _to_grey(picture):
     """Return a decoded picture of any mode as mode "L", upright, on white paper."""
+    if not picture.info and picture.mode in ("L", "RGB") and picture.format != "TIFF":
+        return picture.convert("L")  # nothing below applies to the bulk of pictures
     if picture.getexif().get(_TRANSPOSED, 1) != 1:
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
@@ -251,9 +241,8 @@ def polarity_of(image):
     contrast = lightest - darkest
     if contrast < 8:
         return None
-    border = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
-    border.sort()
-    position = (int(border[border.size // 2]) - darkest) / contrast
+    border = bytes(image[0]) + bytes(image[-1]) + bytes(image[:, 0]) + bytes(image[:, -1])
+    position = (sorted(border)[len(border) // 2] - darkest) / contrast
     if position > 0.6:
         return "dark-on-light"
     if position < 0.4:

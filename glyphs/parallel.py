@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 
 from glyphs.errors import GlyphsError
 
@@ -55,6 +56,7 @@ def run_ordered(function, tasks, *, workers):
 
 def _prepare_worker():
     """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
+    warnings.simplefilter("ignore")  # as cli.run does
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

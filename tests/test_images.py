@@ -19,14 +19,14 @@ def ramp():
     return np.tile(np.arange(0, 256, 4, dtype=np.uint8), (4, 1))
 
 
-def png(width, height, depth, colour, lines, extra=()):
+def png(width, height, depth, colour, lines, extra=(), *, interlace=0):
     """Return a PNG of the bytes of its lines, written chunk by chunk, independent of Pillow."""
 
     def chunk(kind, data):
         sum_ = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", sum_)
 
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     data = zlib.compress(b"".join(b"\0" + line for line in lines))  # 0: no filter
     chunks = [(b"IHDR", header), *extra, (b"IDAT", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks)
@@ -46,6 +46,14 @@ def test_16_bit_grey_is_divided_by_257(tmp_path):
     values = np.arange(0, 65536, 257, dtype=np.uint16).reshape(4, 64)
     data = png(64, 4, 16, 0, scan_lines(values.astype(">u2")))
     np.testing.assert_array_equal(read(tmp_path, data), np.arange(256).reshape(4, 64))
+
+
+def test_interlaced_picture_is_put_together(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (13, 9), dtype=np.uint8)
+    passes = [(0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2),
+              (1, 2, 0, 1)]  # fmt: skip
+    lines = [line for y, dy, x, dx in passes for line in scan_lines(grey[y::dy, x::dx])]
+    np.testing.assert_array_equal(read(tmp_path, png(9, 13, 8, 0, lines, interlace=1)), grey)
 
 
 def test_transparent_grey_value_of_a_16_bit_picture_is_paper(tmp_path):
@@ -230,6 +238,7 @@ def test_huge_picture_is_refused_from_its_header(tmp_path):
         assert "too many" in error_of(path)
 
 
+@pytest.mark.filterwarnings("ignore")  # as cli.run does
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif", ".tif", ".webp"])
 def test_damaged_pictures_never_raise_anything_else(tmp_path, suffix):
     buffer = io.BytesIO()

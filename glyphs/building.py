@@ -10,7 +10,8 @@ from glyphs import datasets, files, images, parallel, splitting
 from glyphs.errors import PictureError, UsageError
 from glyphs.readers import SPLITS
 
-CHUNK = 128  # pictures a worker decodes at a time
+CHUNK = 128  # pictures a worker decodes at a time; fewer if they are more than CHUNK_BYTES
+CHUNK_BYTES = 1 << 24
 
 
 @dataclasses.dataclass
@@ -118,9 +119,11 @@ class _Decoded:
 
 def _decode_all(paths, preprocessing, scratch, workers, progress):
     decoded = _Decoded([], [], [], np.ones(len(paths), bool))
+    height, width = preprocessing.image_size
+    chunk = min(CHUNK, max(1, CHUNK_BYTES // (height * width)))
     tasks = (
-        (paths[start : start + CHUNK], preprocessing, scratch, start)
-        for start in range(0, len(paths), CHUNK)
+        (paths[start : start + chunk], preprocessing, scratch, start)
+        for start in range(0, len(paths), chunk)
     )
     done = 0
     for polarities, failures in parallel.run_ordered(_decode_chunk, tasks, workers=workers):

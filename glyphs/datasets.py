@@ -14,7 +14,7 @@ from glyphs.errors import ArtifactError
 
 ARRAYS = ("X_train", "y_train", "X_val", "y_val", "X_test", "y_test", "label_names")
 VERSION = 1
-BLOCK = 4096  # samples copied at a time into the file
+BLOCK_BYTES = 1 << 24  # copied at a time into the file
 
 
 def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=None):
@@ -39,8 +39,9 @@ def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=
         for name, (pool, samples, y) in splits.items():
             writer = _HashingWriter(file)
             _write_header(writer, np.uint8, (len(samples), height, width))
-            for start in range(0, len(samples), BLOCK):
-                writer.write(pool[samples[start : start + BLOCK]])
+            block = max(1, BLOCK_BYTES // (height * width))
+            for start in range(0, len(samples), block):
+                writer.write(pool[samples[start : start + block]])
             sums[f"X_{name}"] = writer.hexdigest()
             sums[f"y_{name}"] = _save(file, np.ascontiguousarray(y, np.int32))
         sums["label_names"] = _save(file, np.array(class_names))

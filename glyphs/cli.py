@@ -49,12 +49,20 @@ def integer(lowest, highest=None):
 
 def positive_number(text):
     """Argparse type: a finite number above 0."""
+    value = not_negative_number(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+    return value
+
+
+def not_negative_number(text):
+    """Argparse type: a finite number, 0 or above."""
     try:
         value = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"not a number: {text!r}") from None
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 0 or a positive number. Received: {text}")
     return value
 
 

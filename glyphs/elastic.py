@@ -21,15 +21,25 @@ import functools
 import numpy as np
 
 from glyphs.errors import UsageError
+from glyphs.resampling import STEP, Resampler, batch_length, batches, distort, paper_of
+
+__all__ = [
+    "PRESETS",
+    "Preset",
+    "affine_fields",
+    "displacement_fields",
+    "distort",
+    "distort_block",
+    "paper_of",
+]
 
 SIDE = 32  # alpha and sigma are in pixels of a picture of this side
 KEPT = 0.999  # share of the variance that the fields keep, at every pixel
 SIGMA = (1, 32)  # less is no blur, more moves the picture as a whole
-MOST_ALPHA = 100  # times sigma: a root mean square of half the picture's side
-STEP = 256  # steps of displacement in a pixel
-
-BATCH_PIXELS = 1 << 16  # worked on at a time: buffers of this size stay in the processor's cache
-BLOCK_PIXELS = 1 << 19  # of a block, which has a random stream of its own
+# Times sigma: a root mean square of half the picture's side. It also bounds the sums that must fit
+# the 53 bits of a float64.
+MOST_ALPHA = 100
+BLOCK_PIXELS = 1 << 21  # of a block, which has a random stream of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +87,11 @@ def displacement_fields(n, size, alpha=47.0, sigma=6.0, *, rng):
     Args:
         n: number of fields.
         size: `(height, width)` in pixels.
-        alpha: strength; sigma: smoothness. In pixels of a 32-pixel picture: with side =
-            sqrt(height * width), the blur has sigma * side / 32 pixels and the factor is
-            alpha * (side / 32)**2, so a larger picture of the same character looks the same. A
-            sequence of values: one of them is drawn for each picture.
+        alpha: strength, in pixels of a 32-pixel picture, 0 to 100 times sigma. The factor is
+            alpha * (side / 32)**2, where side = sqrt(height * width).
+        sigma: smoothness, in pixels of a 32-pixel picture, 1 to 32. The blur has sigma * side / 32
+            pixels. So a character looks the same at any size. Of several values (a sequence, for
+            alpha too), one is drawn per picture.
         rng: numpy Generator.
 
     Returns:
@@ -92,28 +103,39 @@ def displacement_fields(n, size, alpha=47.0, sigma=6.0, *, rng):
     Source:
         Simard, Steinkraus and Platt (2003), section 2.
     """
-    basis_y, basis_x = _bases(tuple(size), tuple(np.ravel(alpha)), tuple(np.ravel(sigma)))
-    several, height, rank_y = basis_y.shape
-    width, rank_x = basis_x.shape[1:]
-    choice = rng.integers(several, size=n) if several > 1 else np.zeros(n, np.intp)
-    noise = rng.standard_normal((n, 2, rank_y, rank_x))
-    # Noise and basis are rounded so coarsely that float64 holds every product and every sum of them
-    # exactly: the result does not depend on the order in which a machine adds.
-    noise *= 256
-    np.rint(noise, out=noise)
-    noise /= 256
-    fields = np.empty((n, 2, height, width), np.float32)
-    batch = _batch(size, n)
-    half = np.empty((batch, 2, rank_y, width))
-    whole = np.empty((batch, 2, height, width))
-    for start in range(0, n, batch):
-        part = slice(start, min(start + batch, n))
-        left, right = half[: part.stop - start], whole[: part.stop - start]
-        chosen = choice[part, None] if several > 1 else 0
-        np.matmul(noise[part], basis_x[chosen].swapaxes(-1, -2), out=left)
-        np.matmul(basis_y[chosen], left, out=right)
-        _round_to_steps(right, fields[part])
-    return fields
+    drawn = _Displacements(n, size, alpha, sigma, rng)
+    steps = np.empty((n, 2, *size), np.int32)
+    for part in batches(n, size):
+        drawn.write(part, steps[part])
+    return _in_pixels(steps)
+
+
+class _Displacements:
+    """All that is random about displacement fields, drawn; they are written part by part."""
+
+    def __init__(self, n, size, alpha, sigma, rng):
+        self.bases = _bases(tuple(size), tuple(np.ravel(alpha)), tuple(np.ravel(sigma)))
+        several, height, rank_y = self.bases[0].shape
+        width, rank_x = self.bases[1].shape[1:]
+        self.choice = rng.integers(several, size=n)[:, None] if several > 1 else None
+        self.noise = rng.standard_normal((n, 2, rank_y, rank_x))
+        # Noise and basis are rounded so coarsely that float64 holds every product and every sum of
+        # them exactly: the result does not depend on the order in which a machine adds.
+        self.noise *= 256
+        np.rint(self.noise, out=self.noise)
+        self.noise /= 256
+        batch = batch_length(size, n)
+        self.half = np.empty((batch, 2, rank_y, width))
+        self.whole = np.empty((batch, 2, height, width))
+
+    def write(self, part, out):
+        """Write the fields of a slice of at most one batch into int32 `out`, in 1/256 pixel."""
+        chosen = 0 if self.choice is None else self.choice[part]
+        basis_y, basis_x = (basis[chosen] for basis in self.bases)
+        half, whole = self.half[: len(out)], self.whole[: len(out)]
+        np.matmul(self.noise[part], basis_x.swapaxes(-1, -2), out=half)
+        np.matmul(basis_y, half, out=whole)
+        _round_to_steps(whole, out)
 
 
 def affine_fields(images, *, angle, scaling, rng):
@@ -136,33 +158,46 @@ def affine_fields(images, *, angle, scaling, rng):
     Source:
         Ciresan et al. (2010), arXiv 1003.0358, section 3; but for the ink that stays inside.
     """
-    n, *size = images.shape
-    angles = np.deg2rad(angle) * rng.uniform(-1, 1, n)
-    is_shear = rng.integers(2, size=n).astype(bool)
-    most = rng.uniform(*scaling, n)
-    scales = 1 + most * rng.uniform(-1, 1, (2, n))
-    cos, sin = np.where(is_shear, 1, np.cos(angles)), np.where(is_shear, 0, np.sin(angles))
-    slant = np.where(is_shear, np.tan(angles), -sin)
-    # Matrices from the original (y, x) to the distorted one, and back; fields lead back.
-    there = np.array([[cos, -sin], [-slant, cos]]) * scales
-    back = np.array([[cos, sin], [slant, cos]]) / scales[:, None]
-    shrink, shift = _keep_inside(images, there)
-    back /= shrink
-    offset = -(back * shift).sum(axis=1)
-    # Rounded so coarsely that the sums below are exact, as in displacement_fields.
-    slope = np.rint((back - np.eye(2)[..., None]) * 65536) / 65536
-    offset = np.rint(offset * 65536) / 65536
-    y, x = (np.arange(side) - (side - 1) / 2 for side in size)
-    along_y = slope[:, 0, :, None] * y + offset[..., None]
-    along_x = slope[:, 1, :, None] * x
-    fields = np.empty((n, 2, *size), np.float32)
-    batch = _batch(size, n)
-    for start in range(0, n, batch):
-        part = slice(start, start + batch)
+    drawn = _Affine(images, angle, scaling, rng)
+    steps = np.zeros((len(images), 2, *images.shape[1:]), np.int32)
+    for part in batches(len(images), images.shape[1:]):
+        drawn.add(part, steps[part])
+    return _in_pixels(steps)
+
+
+class _Affine:
+    """All that is random about affine fields, drawn; they are added part by part."""
+
+    def __init__(self, images, angle, scaling, rng):
+        n, *size = images.shape
+        angles = np.deg2rad(angle) * rng.uniform(-1, 1, n)
+        is_shear = rng.integers(2, size=n).astype(bool)
+        most = rng.uniform(*scaling, n)
+        scales = 1 + most * rng.uniform(-1, 1, (2, n))
+        cos, sin = np.where(is_shear, 1, np.cos(angles)), np.where(is_shear, 0, np.sin(angles))
+        slant = np.where(is_shear, np.tan(angles), -sin)
+        # Matrices from the original (y, x) to the distorted one, and back; fields lead back.
+        there = np.array([[cos, -sin], [-slant, cos]]) * scales
+        back = np.array([[cos, sin], [slant, cos]]) / scales[:, None]
+        shrink, shift = _keep_inside(images, there)
+        back /= shrink
+        offset = -(back * shift).sum(axis=1)
+        # Rounded so coarsely that the sums below are exact, as in _Displacements.
+        slope = np.rint((back - np.eye(2)[..., None]) * 65536) / 65536
+        offset = np.rint(offset * 65536) / 65536
+        y, x = (np.arange(side) - (side - 1) / 2 for side in size)
+        self.along_y = (slope[:, 0, :, None] * y + offset[..., None])[..., None]
+        self.along_x = (slope[:, 1, :, None] * x)[..., None, :]
+        self.moved = np.empty((batch_length(size, n), *size))
+        self.steps = np.empty(self.moved.shape, np.int32)
+
+    def add(self, part, out):
+        """Add the fields of a slice of at most one batch to int32 `out`, in 1/256 pixel."""
+        moved, steps = self.moved[: len(out)], self.steps[: len(out)]
         for axis in range(2):
-            moved = along_y[axis, part, :, None] + along_x[axis, part, None, :]
-            _round_to_steps(moved, fields[part, axis])
-    return fields
+            np.add(self.along_y[axis, part], self.along_x[axis, part], out=moved)
+            _round_to_steps(moved, steps)
+            out[:, axis] += steps
 
 
 def _keep_inside(images, matrices):
@@ -200,160 +235,16 @@ def _keep_inside(images, matrices):
 
 
 def _round_to_steps(fields, out):
-    """Write float64 fields into float32 `out` as whole multiples of 1/256; `fields` is spoilt."""
+    """Write float64 fields in pixels into int32 `out` in 1/256 pixel; `fields` is spoilt."""
     fields *= STEP
     np.rint(fields, out=fields)
-    np.multiply(fields, 1 / STEP, out=out, casting="same_kind")
+    np.copyto(out, fields, casting="unsafe")
 
 
-def distort(images, fields, *, paper=0):
-    """Move the ink of images along displacement fields.
-
-    A pixel of the result is what lies at its position plus its displacement in the image, bilinear
-    between the four pixels around. Outside an image is paper.
-
-    Args:
-        images: uint8 `(n, height, width)`, 0 = paper; not modified.
-        fields: float32 `(n, 2, height, width)`, (dy, dx) in pixels, finite; taken to the nearest
-            1/256 pixel.
-        paper: what lies outside: a number, or uint8 `(n,)` (see paper_of).
-
-    Returns:
-        uint8 `(n, height, width)`. Fields of zeros return the images as they are.
-
-    Raises:
-        ValueError: dtype or shape of an array does not fit.
-    """
-    _check_arrays(images, fields)
-    n, height, width = images.shape
-    distorted = np.empty(images.shape, np.uint8)
-    paper = np.broadcast_to(np.uint8(paper), n)
-    batch = _batch((height, width), n)
-    resampler = _Resampler(batch, height, width)
-    for start in range(0, n, batch):
-        part = slice(start, start + batch)
-        resampler(images[part], fields[part], paper[part], distorted[part])
-    return distorted
-
-
-def _check_arrays(images, fields):
-    if images.dtype != np.uint8 or images.ndim != 3:
-        raise ValueError(
-            f"images must be uint8 (n, height, width). Received: {images.dtype} {images.shape}"
-        )
-    n, height, width = images.shape
-    if fields.shape != (n, 2, height, width):
-        raise ValueError(f"fields must be {(n, 2, height, width)}. Received: {fields.shape}")
-
-
-def paper_of(images):
-    """Return the value of each image's paper: the lower quartile of its border.
-
-    A border darker than half of the darkest pixel belongs to a character that fills its picture, as
-    a box may; its paper is taken for clean.
-
-    Args:
-        images: uint8 `(n, height, width)`.
-
-    Returns:
-        uint8 `(n,)`; 0 for clean images, more where a photograph's paper is grey.
-    """
-    sides = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
-    border = np.concatenate(sides, axis=1)
-    quarter = border.shape[1] // 4
-    paper = np.partition(border, quarter, axis=1)[:, quarter]
-    darkest = images.max(axis=(1, 2))
-    return np.where(paper <= darkest // 2, paper, 0).astype(np.uint8)
-
-
-class _Resampler:
-    """Bilinear resampling of batches of one shape in whole numbers, in buffers made once.
-
-    Images lie in one row of uint32 cells, each in an edge of paper. A cell holds its own pixel and
-    those right, below, and below right of it, a byte each. So one look-up finds all four neighbours
-    of a position, and one multiplication weights two of them.
-    """
-
-    def __init__(self, batch, height, width):
-        self.line = width + 2
-        self.shape = (height + 2, self.line)
-        self.edge = self.line + 1  # from the edge's corner to the image's first pixel
-        self.area = (height + 2) * self.line
-        self.pixels = np.zeros(batch * self.area + self.edge, np.uint32)
-        self.cells = np.empty(batch * self.area, np.uint32)
-        self.shifted = np.empty(batch * self.area, np.uint32)
-        self.first = (np.arange(batch) * self.area + self.edge).reshape(-1, 1, 1)
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        self.grid = np.stack((y, x)) * STEP
-        self.end = np.array([height, width], np.float32).reshape(2, 1, 1) * STEP
-        self.moved = np.empty((batch, 2, height, width), np.float32)
-        self.positions = np.empty((batch, 2, height, width), np.int32)
-        self.whole = np.empty((batch, height, width), np.int32)
-        self.index = np.empty((batch, height, width), np.intp)
-        self.found, self.a, self.b = np.empty((3, batch, height, width), np.uint32)
-
-    def __call__(self, images, fields, paper, out):
-        n = len(images)
-        self.fill_cells(images, paper)
-        moved, positions = self.moved[:n], self.positions[:n]
-        np.multiply(fields, np.float32(STEP), out=moved)
-        np.rint(moved, out=moved)
-        moved += self.grid
-        # Beyond the edge, all is paper.
-        np.maximum(moved, np.float32(-STEP), out=moved)
-        np.minimum(moved, self.end, out=moved)
-        np.copyto(positions, moved, casting="unsafe")
-        found = self.look_up(positions)
-        positions &= STEP - 1
-        fraction = positions.view(np.uint32)
-        np.copyto(out, self.blend(found, fraction[:, 0], fraction[:, 1]), casting="unsafe")
-
-    def fill_cells(self, images, paper):
-        n = len(images)
-        size = n * self.area
-        pixels, cells, shifted = self.pixels, self.cells[:size], self.shifted[:size]
-        framed = pixels[:size].reshape(n, *self.shape)
-        framed[:, :: self.shape[0] - 1] = paper[:, None, None]
-        framed[:, :, :: self.line - 1] = paper[:, None, None]
-        framed[:, 1:-1, 1:-1] = images
-        cells[:] = pixels[:size]
-        for offset, bits in ((1, 8), (self.line, 16), (self.edge, 24)):
-            np.left_shift(pixels[offset : offset + size], np.uint32(bits), out=shifted)
-            cells |= shifted
-
-    def look_up(self, positions):
-        """Return the cell of each position, uint32 `(n, height, width)`."""
-        n = len(positions)
-        whole, index = self.whole[:n], self.index[:n]
-        np.right_shift(positions[:, 0], 8, out=whole)
-        whole *= self.line
-        np.add(whole, self.first[:n], out=index)
-        np.right_shift(positions[:, 1], 8, out=whole)
-        index += whole
-        # Never out of range; mode "clip" only saves NumPy a pass to check that.
-        return np.take(self.cells, index, out=self.found[:n], mode="clip")
-
-    def blend(self, found, below, right):
-        """Return the mean of the four pixels in each cell; weights of 1/256, 0 to 255."""
-        left, difference = self.a[: len(found)], self.b[: len(found)]
-        # Two sums of 16 bits side by side: none exceeds 255 * 256, so none reaches its neighbour.
-        np.bitwise_and(found, 0x00FF00FF, out=left)
-        np.right_shift(found, 8, out=difference)
-        difference &= 0x00FF00FF
-        difference -= left  # may wrap around; so does the sum below, back again
-        difference *= right
-        left <<= 8
-        left += difference
-        upper, difference = left, found
-        np.right_shift(left, 16, out=difference)
-        upper &= 0xFFFF
-        difference -= upper
-        difference *= below
-        upper <<= 8
-        upper += difference
-        upper += 1 << 15
-        upper >>= 16
-        return upper
+def _in_pixels(steps):
+    fields = steps.astype(np.float32)
+    fields *= 1 / STEP
+    return fields
 
 
 def distort_block(images, preset, angles, key):
@@ -369,20 +260,27 @@ def distort_block(images, preset, angles, key):
         uint8 `(n, height, width)`.
     """
     rng = np.random.default_rng(key)
-    n, size = len(images), images.shape[1:]
-    fields = displacement_fields(n, size, preset.alpha, preset.sigma, rng=rng)
-    if preset.scaling:
-        fields += affine_fields(images, angle=angles, scaling=preset.scaling, rng=rng)
-    return distort(images, fields, paper=paper_of(images))
+    n, *size = images.shape
+    displacements = _Displacements(n, size, preset.alpha, preset.sigma, rng)
+    affine = _Affine(images, angles, preset.scaling, rng) if preset.scaling else None
+    paper = paper_of(images)
+    batch = batch_length(size, n)
+    resampler = Resampler(batch, *size)
+    steps = np.empty((batch, 2, *size), np.int32)
+    distorted = np.empty(images.shape, np.uint8)
+    # What the public functions do, batch by batch: fields of a whole block would leave the cache.
+    for part in batches(n, size):
+        here = steps[: len(images[part])]
+        displacements.write(part, here)
+        if affine:
+            affine.add(part, here)
+        resampler(images[part], here, paper[part], distorted[part])
+    return distorted
 
 
 def block_length(size):
     """Return how many images of a size make a block; it must depend on nothing else."""
     return max(1, BLOCK_PIXELS // (size[0] * size[1]))
-
-
-def _batch(size, n):
-    return max(1, min(n, BATCH_PIXELS // (size[0] * size[1])))
 
 
 def check(alpha, sigma):

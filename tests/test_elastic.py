@@ -370,6 +370,16 @@ def test_alpha_0_returns_the_bytes_of_a_block():
     assert (elastic.distort_block(images, still, np.zeros(6), (1, 0, 0)) == images).all()
 
 
+def test_a_block_equals_fields_drawn_then_applied():
+    images, preset = pictures(150, (20, 24)), elastic.PRESETS["ciresan"]
+    generator = rng([1, 2, 3])
+    fields = elastic.displacement_fields(150, (20, 24), preset.alpha, preset.sigma, rng=generator)
+    fields += elastic.affine_fields(images, angle=15, scaling=preset.scaling, rng=generator)
+    expected = elastic.distort(images, fields, paper=elastic.paper_of(images))
+    block = elastic.distort_block(images, preset, np.full(150, 15.0), (1, 2, 3))
+    assert (block == expected).all()
+
+
 def test_presets_are_in_pixels_of_a_32_pixel_picture():
     simard, ciresan = elastic.PRESETS["simard"], elastic.PRESETS["ciresan"]
     assert simard.alpha == (41.4,)
@@ -383,4 +393,4 @@ def test_presets_are_in_pixels_of_a_32_pixel_picture():
 
 def test_block_length_depends_on_the_size_alone():
     lengths = [elastic.block_length(size) for size in ((32, 32), (96, 96), (1024, 1024))]
-    assert lengths == [512, 56, 1]
+    assert lengths == [2048, 227, 2]

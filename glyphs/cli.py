@@ -50,12 +50,20 @@ def integer(lowest, highest=None):
 
 def positive_number(text):
     """Argparse type: a finite number above 0."""
+    value = not_negative_number(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+    return value
+
+
+def not_negative_number(text):
+    """Argparse type: a finite number, 0 or above."""
     try:
         value = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"not a number: {text!r}") from None
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 0 or a positive number. Received: {text}")
     return value
 
 
@@ -88,11 +96,11 @@ def add_seed(options):
     )
 
 
-def add_training(options, output, epochs, batch_size, learning_rate):
+def add_training(
+    options, output, epochs, batch_size, learning_rate, *, dataset="characters_dataset"
+):
     """Add the options that all training scripts share, with a script's own defaults."""
-    options.add_argument(
-        "--dataset", default="characters_dataset", metavar="FILE", help="what to train on"
-    )
+    options.add_argument("--dataset", default=dataset, metavar="FILE", help="what to train on")
     options.add_argument(
         "--output", default=output, metavar="PREFIX", help="beginning of the model files' names"
     )
@@ -115,12 +123,21 @@ def add_training(options, output, epochs, batch_size, learning_rate):
     )
 
 
-def train(args, build_network, *, image_size=None, learning_rates, **recipe):
+def train(
+    args,
+    build_network,
+    *,
+    made_by="create_dataset.py",
+    image_size=None,
+    learning_rates,
+    **recipe,
+):
     """Do what all training scripts do with their arguments.
 
     Args:
         args: with the options of add_training.
         build_network: function `(image_size, n_classes)` -> uncompiled keras.Model.
+        made_by: the script that makes the dataset, to name where there is none.
         image_size: `(height, width)` that the network wants, None: that of the dataset.
         learning_rates: of each cycle, as multiples of --learning-rate.
         **recipe: what else training.Recipe needs.
@@ -129,7 +146,7 @@ def train(args, build_network, *, image_size=None, learning_rates, **recipe):
         ArtifactError: the dataset is missing, damaged, or has no val split.
         StorageError: the model files could not be written.
     """
-    dataset = _open_for_training(args)
+    dataset = _open_for_training(args, made_by)
     if image_size:
         dataset = dataset.resized(image_size)
     with without_chatter():
@@ -147,12 +164,12 @@ def train(args, build_network, *, image_size=None, learning_rates, **recipe):
     training.train(dataset, build_network, recipe, args.output, resume=args.resume)
 
 
-def _open_for_training(args):
+def _open_for_training(args, made_by):
     """Open the dataset, and check all that can be checked before Keras is loaded."""
     from glyphs import artifacts, datasets
     from glyphs.errors import ArtifactError
 
-    dataset = datasets.open_dataset(args.dataset)
+    dataset = datasets.open_dataset(args.dataset, made_by=made_by)
     if not len(dataset.X_val):
         raise ArtifactError(
             f"{args.dataset}: has no val split, which tells when to stop; build it with a --split "

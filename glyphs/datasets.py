@@ -1,4 +1,4 @@
-"""The file `characters_dataset`: write, open, verify."""
+"""The files `characters_dataset` and `characters_dataset_elastic`: write, open, verify."""
 
 import dataclasses
 import hashlib
@@ -13,12 +13,13 @@ from glyphs import files, images, labels
 from glyphs.errors import ArtifactError
 
 ARRAYS = ("X_train", "y_train", "X_val", "y_val", "X_test", "y_test", "label_names")
+ELASTIC = "X_train_elastic"  # follows the seven in a `characters_dataset_elastic`
 VERSION = 1
 BLOCK_BYTES = 1 << 24  # copied at a time into the file
 
 
-def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=None):
-    """Write a `characters_dataset` atomically: seven arrays as np.save does, then the manifest.
+def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=None, elastic=None):
+    """Write a dataset atomically: its arrays one after another as np.save does, then the manifest.
 
     Args:
         path: the file.
@@ -28,12 +29,17 @@ def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=
         preprocessing: what made the images; stored, so that classify.py repeats it.
         manifest: further facts to store; this function adds the rest.
         label_encoding: see labels.character.
+        elastic: None for a `characters_dataset`. For a `characters_dataset_elastic`
+            `(count, blocks)`: how many distorted images, and an iterable of uint8 `(n, h, w)` that
+            yields them in order.
 
     Raises:
         StorageError: no space or no permission.
     """
     height, width = preprocessing.image_size
-    pixels = sum(len(samples) for _, samples, _ in splits.values()) * height * width
+    elastic_count, elastic_blocks = elastic or (0, ())
+    count = elastic_count + sum(len(samples) for _, samples, _ in splits.values())
+    pixels = count * height * width
     with files.replacing(path, needed=pixels) as file:
         sums = {}
         for name, (pool, samples, y) in splits.items():
@@ -45,8 +51,14 @@ def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=
             sums[f"X_{name}"] = writer.hexdigest()
             sums[f"y_{name}"] = _save(file, np.ascontiguousarray(y, np.int32))
         sums["label_names"] = _save(file, np.array(class_names))
+        if elastic:
+            writer = _HashingWriter(file)
+            _write_header(writer, np.uint8, (elastic_count, height, width))
+            for block in elastic_blocks:
+                writer.write(block)
+            sums[ELASTIC] = writer.hexdigest()
         manifest = {
-            "format": "characters_dataset",
+            "format": _format(sums),
             "version": VERSION,
             "image_size": [height, width],
             "fit": preprocessing.fit,
@@ -58,6 +70,10 @@ def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=
             "sha256": sums,
         }
         file.write(_manifest_bytes(manifest))
+
+
+def _format(arrays):
+    return "characters_dataset_elastic" if ELASTIC in arrays else "characters_dataset"
 
 
 class _HashingWriter:
@@ -96,7 +112,7 @@ def _manifest_bytes(manifest):
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """An opened `characters_dataset`. The X arrays are memory maps: nothing is read until used.
+    """An opened dataset. The X arrays are memory maps: nothing is read until used.
 
     Attributes:
         path: the file.
@@ -105,6 +121,9 @@ class Dataset:
         class_names: list of text; the index is the label.
         preprocessing: images.Preprocessing that made the images.
         manifest: dict, as stored.
+        X_train_elastic: uint8 `(copies * len(X_train), height, width)`: a distorted copy of all of
+            X_train, then another; image i shows the character of label `y_train[i % len(y_train)]`.
+            None in a plain `characters_dataset`.
     """
 
     path: str
@@ -117,6 +136,7 @@ class Dataset:
     class_names: list
     preprocessing: images.Preprocessing
     manifest: dict
+    X_train_elastic: np.ndarray | None = None
 
     def resized(self, image_size):
         """Return the dataset for a network of another image size.
@@ -141,11 +161,12 @@ class Dataset:
         return self.manifest["characters"]
 
 
-def open_dataset(path):
-    """Open a `characters_dataset` and verify every byte of it.
+def open_dataset(path, *, made_by="create_dataset.py"):
+    """Open a `characters_dataset` or `characters_dataset_elastic` and verify every byte of it.
 
     Args:
-        path: a file that create_dataset.py wrote.
+        path: the file.
+        made_by: the script to name where there is no such file.
 
     Returns:
         A Dataset.
@@ -155,40 +176,49 @@ def open_dataset(path):
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise ArtifactError(f"{path}: no such file; run create_dataset.py first")
+        raise ArtifactError(f"{path}: no such file; run {made_by} first")
     try:
         with open(path, "rb") as file:
             arrays, sums = {}, {}
-            for name in ARRAYS:
+            for name in (*ARRAYS, ELASTIC):
                 start = file.tell()
-                arrays[name] = _map_array(file, path)
+                shape, dtype = _read_header(file)
+                if name == ELASTIC and not shape:  # the manifest already
+                    file.seek(start)
+                    break
+                arrays[name] = _map_array(file, path, shape, dtype)
                 sums[name] = _sha256_of_range(file, start, file.tell())
             manifest = _read_manifest(file)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from None
     except _DamageError as error:
-        raise ArtifactError(f"{path}: {error}; run create_dataset.py again") from None
-    damaged = [name for name in ARRAYS if sums[name] != manifest["sha256"][name]]
-    if damaged:
+        raise ArtifactError(f"{path}: {error}; {_again(arrays)}") from None
+    damaged = [name for name in sums if sums[name] != manifest["sha256"].get(name)]
+    if damaged or manifest["format"] != _format(sums):
         raise ArtifactError(
             f"{path}: damaged ({', '.join(damaged)}: the SHA-256 differs from the stored one); "
-            "run create_dataset.py again"
+            f"{_again(arrays)}"
         )
+    class_names = arrays.pop("label_names").tolist()
     return Dataset(
         path,
-        **{name: arrays[name] for name in ARRAYS[:-1]},
-        class_names=arrays["label_names"].tolist(),
+        **arrays,
+        class_names=class_names,
         preprocessing=images.Preprocessing.from_json(manifest["preprocessing"]),
         manifest=manifest,
     )
+
+
+def _again(arrays):
+    return f"run create_{'augmented_' if ELASTIC in arrays else ''}dataset.py again"
 
 
 class _DamageError(Exception):
     """What is wrong with a dataset file, without its name."""
 
 
-def _map_array(file, path):
-    """Return the next array of the file as a memory map, and move past it."""
+def _read_header(file):
+    """Return `(shape, dtype)` of the next array of the file, and move past them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -197,11 +227,18 @@ def _map_array(file, path):
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
     except Exception:  # NumPy hands damaged headers to Python's parser, which raises many kinds
         raise _DamageError("not a characters_dataset, or damaged") from None
+    if dtype.hasobject or fortran_order or min(shape, default=0) < 0:
+        raise _DamageError("not a characters_dataset, or damaged")
+    return shape, dtype
+
+
+def _map_array(file, path, shape, dtype):
+    """Return the array whose header has just been read as a memory map, and move past it."""
     size = dtype.itemsize
     for side in shape:
         size *= side
     start = file.tell()
-    if dtype.hasobject or fortran_order or start + size > os.fstat(file.fileno()).st_size:
+    if start + size > os.fstat(file.fileno()).st_size:
         raise _DamageError("not a characters_dataset, or cut short")
     file.seek(size, os.SEEK_CUR)
     if not size:
@@ -231,7 +268,7 @@ def _read_manifest(file):
         manifest = json.loads(text)
         # One comparison covers the text, its checksum, the array around it and the file's end.
         is_whole = isinstance(manifest, dict) and _manifest_bytes(manifest) == stored
-    except Exception:  # as in _map_array
+    except Exception:  # as in _read_header
         is_whole = False
     if not is_whole:
         raise _DamageError("its manifest is damaged or missing")

@@ -34,6 +34,8 @@ class Recipe:
         batch_size: pictures per step.
         seed: of weights, dropout and order.
         refit: whether to train anew on all data for the epochs found, and save that.
+        save_each_gain: write the model files whenever val_loss has reached a new low, so that a
+            long training can be used before it ends.
     """
 
     network: str
@@ -43,6 +45,7 @@ class Recipe:
     batch_size: int
     seed: int
     refit: bool
+    save_each_gain: bool = False
 
 
 @dataclasses.dataclass
@@ -169,6 +172,9 @@ class Training:
             (data.X_train, data.y_train), (data.X_val, data.y_val), (data.X_test, data.y_test)
         ]  # fmt: skip
         train, val, test = (self.pictures(split) for split in splits)
+        if data.X_train_elastic is not None:
+            copies = len(data.X_train_elastic) // len(data.X_train)
+            train = self.pictures(splits[0], (data.X_train_elastic, np.tile(data.y_train, copies)))
         say(
             f"dataset {data.path}: {len(train):,} train, {len(val):,} val, "
             f"{len(test):,} test pictures of {len(data.class_names)} classes, "
@@ -237,6 +243,8 @@ class Training:
         state.history.append({"phase": state.phase, "cycle": state.cycle + 1, **figures})
         progress.clear()
         say(f"{title}  {format_figures(figures)}  {seconds:.1f} s")
+        if recipe.save_each_gain and state.best["epoch"] == state.epochs_done:
+            self.write_model("the best weights so far of a training that goes on")
         if state.epoch == limit or (val and state.wait == recipe.patience):
             self.end_cycle()
         self.write_checkpoint()
@@ -306,33 +314,15 @@ class Training:
 
     def save(self):
         """Write the model files and their ONNX form; then the checkpoint has done its duty."""
-        state, recipe, data = self.state, self.recipe, self.dataset
-        measured = "the weights measured on the test split"
-        if recipe.refit:
-            measured = (
+        state = self.state
+        saved = "the weights measured on the test split"
+        if self.recipe.refit:
+            saved = (
                 "a refit on train, val and test together for the same number of epochs; the test "
                 "figures are those of the searched weights, the refit itself was not measured"
             )
-        artifacts.write_model(
-            self.prefix,
-            self.model,
-            {
-                "class_names": data.class_names,
-                "characters": data.characters,
-                "preprocessing": data.preprocessing.to_json(),
-                "dataset": data.fingerprint,
-                "training": self.identity,
-                "saved_weights": measured,
-                "figures": {
-                    "stopping_epochs": state.stopping,
-                    "best": state.best,
-                    "test": state.test,
-                    "history": state.history,
-                },
-                "versions": versions(),
-            },
-        )
-        say(f"saved {self.paths.architecture} and {self.paths.weights}: {measured}")
+        self.write_model(saved)
+        say(f"saved {self.paths.architecture} and {self.paths.weights}: {saved}")
         try:
             artifacts.convert(self.prefix, artifacts.read_architecture(self.prefix))
             say(f"saved {self.paths.onnx} for classify.py")
@@ -340,6 +330,26 @@ class Training:
             cli.print_warning(f"{error}; classify.py will try again")
         files.remove(self.paths.checkpoint)
         say(f"{state.epochs_done} epochs, {state.seconds:,.0f} s")
+
+    def write_model(self, saved):
+        """Write the pair of model files with the present weights; `saved` says what they are."""
+        state, data = self.state, self.dataset
+        facts = {
+            "class_names": data.class_names,
+            "characters": data.characters,
+            "preprocessing": data.preprocessing.to_json(),
+            "dataset": data.fingerprint,
+            "training": self.identity,
+            "saved_weights": saved,
+            "figures": {
+                "stopping_epochs": state.stopping,
+                "best": state.best,
+                "test": state.test,
+                "history": state.history,
+            },
+            "versions": versions(),
+        }
+        artifacts.write_model(self.prefix, self.model, facts)
 
     # --- The checkpoint ---
 
@@ -396,7 +406,8 @@ class Training:
         if not os.path.exists(self.paths.architecture):
             return False
         glyphs = artifacts.read_architecture(self.prefix)["glyphs"]
-        return glyphs["training"] == self.identity
+        cycles = len(glyphs["figures"]["stopping_epochs"])
+        return glyphs["training"] == self.identity and cycles == len(self.recipe.learning_rates)
 
 
 class EpochProgress:

@@ -5,12 +5,17 @@ import pytest
 
 import model
 import model30x30
+import model_for_augmented_dataset
 from glyphs import artifacts, networks
 
 
 @pytest.mark.parametrize(
     ("script", "image_size", "parameters"),
-    [(model, (32, 32), 8_344_660), (model30x30, (30, 30), 8_339_080)],
+    [
+        (model, (32, 32), 8_344_660),
+        (model30x30, (30, 30), 8_339_080),
+        (model_for_augmented_dataset, (32, 32), 17_490_180),
+    ],
 )
 def test_networks_have_the_parameters_of_the_seed(script, image_size, parameters):
     assert script.build_network(image_size, 100).count_params() == parameters

@@ -8,14 +8,22 @@ import sys
 import pytest
 from conftest import ROOT, run_script
 
-SCRIPTS = ["create_dataset.py", "draw_samples.py", "model.py", "model30x30.py", "classify.py"]
+SCRIPTS = [
+    "create_dataset.py",
+    "draw_samples.py",
+    "model.py",
+    "model30x30.py",
+    "model_for_augmented_dataset.py",
+    "create_augmented_dataset.py",
+    "classify.py",
+]
 HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "readers", "readers.folders", "images",
-    "splitting", "datasets", "building", "networks", "artifacts", "conversion", "training",
-    "inference",
+    "splitting", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
+    "networks", "artifacts", "conversion", "training", "inference",
 ]  # fmt: skip
 
 

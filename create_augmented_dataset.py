@@ -1,0 +1,147 @@
+"""Add distorted copies of the training pictures to a dataset, as other hands might write them.
+
+    python create_augmented_dataset.py
+
+Reads `characters_dataset`; writes `characters_dataset_elastic`, which
+model_for_augmented_dataset.py trains on. It holds all of `characters_dataset` and 9 elastically
+distorted copies of its train split. --preview N also shows N classes before and after in
+Dataset-Augmentation/.
+
+Presets (alpha is the strength, sigma the smoothness, in pixels of a 32-pixel picture):
+
+    seed     alpha 47, sigma 6
+    simard   alpha 41.4, sigma 4.41 (Simard 2003: 34 and 4 at 29 pixels)
+    ciresan  alpha 43.83 to 46.27, sigma 5.52 to 6.62 (Ciresan 2010: 36 to 38 and 5 to 6 at 29
+             pixels), rotation or shear within 15 degrees, height and width scaled within 15 to 20 %
+"""
+
+import sys
+
+from glyphs import cli
+
+COPIES = 9
+PREVIEWS = "Dataset-Augmentation"
+
+
+def parse_args(argv=None):
+    options = cli.parser(__doc__)
+    options.add_argument(
+        "--dataset", default="characters_dataset", metavar="FILE", help="what to distort"
+    )
+    options.add_argument(
+        "--output", default="characters_dataset_elastic", metavar="FILE", help="what to write"
+    )
+    options.add_argument(
+        "--copies",
+        type=cli.integer(1, 1000),
+        default=COPIES,
+        metavar="N",
+        help="distorted copies of each training picture",
+    )
+    options.add_argument(
+        "--preset", choices=("seed", "simard", "ciresan"), default="seed", help="how to distort"
+    )
+    options.add_argument(
+        "--alpha",
+        type=cli.not_negative_number,
+        metavar="X",
+        help="strength, not the preset's",
+    )
+    options.add_argument(
+        "--sigma", type=cli.positive_number, metavar="X", help="smoothness, not the preset's"
+    )
+    options.add_argument(
+        "--small-angle",
+        nargs="+",
+        default=[],
+        metavar="CLASS",
+        help="classes to turn by half the angle only, such as characters that differ by a slant",
+    )
+    options.add_argument(
+        "--preview",
+        type=cli.integer(1),
+        metavar="N",
+        help=f"also write before and after pictures of N classes to {PREVIEWS}/",
+    )
+    cli.add_seed(options)
+    cli.add_workers(options)
+    args = options.parse_args(argv)
+    if args.small_angle and args.preset != "ciresan":
+        options.error(f"--small-angle: --preset {args.preset} does not turn pictures")
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    import os
+
+    from glyphs import augmenting, datasets, previews
+
+    dataset = datasets.open_dataset(args.dataset)
+    preset = choose_preset(args)
+    if args.preview:
+        previews.make_folder(PREVIEWS)
+    existed = os.path.exists(args.output)
+    progress = cli.Progress(args.copies * len(dataset.X_train), "pictures")
+    try:
+        summary = augmenting.build(
+            dataset,
+            args.output,
+            preset,
+            copies=args.copies,
+            seed=args.seed,
+            small_angle=args.small_angle,
+            preset_name=args.preset,
+            workers=args.workers,
+            progress=progress.update,
+        )
+    finally:
+        progress.clear()
+    print_summary(summary, dataset, preset, args, existed)
+    if args.preview:
+        written = datasets.open_dataset(args.output)
+        for path in previews.write_sheets(written, PREVIEWS, args.preview):
+            print(f"{path}: written")
+
+
+def choose_preset(args):
+    """Return the elastic.Preset that was asked for, with its alpha and sigma replaced if given."""
+    import dataclasses
+
+    from glyphs import elastic
+
+    given = {"alpha": args.alpha, "sigma": args.sigma}
+    given = {name: (value,) for name, value in given.items() if value is not None}
+    return dataclasses.replace(elastic.PRESETS[args.preset], **given)
+
+
+def print_summary(summary, dataset, preset, args, existed):
+    """Say on stdout what is in the dataset."""
+    height, width = dataset.preprocessing.image_size
+    replaced = " (the file that was there is replaced)" if existed else ""
+    print(f"{args.output}: written{replaced}")
+    print(
+        f"  {summary.distorted:,} distorted pictures of {len(dataset.class_names)} classes, "
+        f"{height}x{width}: {args.copies} of each in train"
+    )
+    for name in ("train", "val", "test"):
+        print(f"  {name:<6}{len(getattr(dataset, f'y_{name}')):>9,} pictures, unchanged")
+    values = (f"{name} {describe(getattr(preset, name))}" for name in ("alpha", "sigma"))
+    print(f"  preset {args.preset}: {', '.join(values)}; seed {args.seed}")
+    if preset.angle:
+        lowest, highest = (round(100 * share) for share in preset.scaling)
+        print(
+            f"  rotation or shear within {preset.angle:g} degrees, scaling within {lowest} to "
+            f"{highest} %"
+        )
+    if summary.small_angle:
+        print(f"  half that angle: {', '.join(summary.small_angle)}")
+    print(f"  {summary.seconds:.1f} s, {summary.pictures_per_second:,.0f} pictures/s")
+
+
+def describe(values):
+    return f"{values[0]:g}" if len(values) == 1 else f"{min(values):g} to {max(values):g}"
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,164 @@
+"""Bilinear resampling of character images, in whole numbers: exact on every machine."""
+
+import numpy as np
+
+STEP = 256  # steps of displacement in a pixel
+BATCH_PIXELS = 1 << 16  # worked on at a time: buffers of this size stay in the processor's cache
+
+
+def distort(images, fields, *, paper=0):
+    """Move the ink of images along displacement fields.
+
+    A pixel of the result is what lies at its position plus its displacement in the image, bilinear
+    between the four pixels around. Outside an image is paper.
+
+    Args:
+        images: uint8 `(n, height, width)`, 0 = paper; not modified.
+        fields: float32 `(n, 2, height, width)`, (dy, dx) in pixels, finite; taken to the nearest
+            1/256 pixel.
+        paper: what lies outside: a number, or uint8 `(n,)` (see paper_of).
+
+    Returns:
+        uint8 `(n, height, width)`. Fields of zeros return the images as they are.
+
+    Raises:
+        ValueError: dtype or shape of an array does not fit.
+    """
+    _check_arrays(images, fields)
+    n, height, width = images.shape
+    distorted = np.empty(images.shape, np.uint8)
+    paper = np.broadcast_to(np.uint8(paper), n)
+    resampler = Resampler(batch_length((height, width), n), height, width)
+    for part in batches(n, (height, width)):
+        # Far beyond any picture there is nothing but paper, and whole numbers end.
+        steps = np.rint(fields[part] * np.float32(STEP)).clip(-(2.0**28), 2.0**28)
+        resampler(images[part], steps.astype(np.int32), paper[part], distorted[part])
+    return distorted
+
+
+def _check_arrays(images, fields):
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise ValueError(
+            f"images must be uint8 (n, height, width). Received: {images.dtype} {images.shape}"
+        )
+    n, height, width = images.shape
+    if fields.shape != (n, 2, height, width):
+        raise ValueError(f"fields must be {(n, 2, height, width)}. Received: {fields.shape}")
+
+
+def paper_of(images):
+    """Return the value of each image's paper: the lower quartile of its border.
+
+    A border darker than half of the darkest pixel belongs to a character that fills its picture, as
+    a box may; its paper is taken for clean.
+
+    Args:
+        images: uint8 `(n, height, width)`.
+
+    Returns:
+        uint8 `(n,)`; 0 for clean images, more where a photograph's paper is grey.
+    """
+    sides = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    border = np.concatenate(sides, axis=1)
+    quarter = border.shape[1] // 4
+    paper = np.partition(border, quarter, axis=1)[:, quarter]
+    darkest = images.max(axis=(1, 2))
+    return np.where(paper <= darkest // 2, paper, 0).astype(np.uint8)
+
+
+class Resampler:
+    """Bilinear resampling of batches of one shape in whole numbers, in buffers made once.
+
+    Images lie in one row of uint32 cells, each in an edge of paper. A cell holds its own pixel and
+    those right, below, and below right of it, a byte each. So one look-up finds all four neighbours
+    of a position, and one multiplication weights two of them.
+    """
+
+    def __init__(self, batch, height, width):
+        self.line = width + 2
+        self.shape = (height + 2, self.line)
+        self.edge = self.line + 1  # from the edge's corner to the image's first pixel
+        self.area = (height + 2) * self.line
+        self.pixels = np.zeros(batch * self.area + self.edge, np.uint32)
+        self.cells = np.empty(batch * self.area, np.uint32)
+        self.shifted = np.empty(batch * self.area, np.uint32)
+        first = np.arange(batch, dtype=np.int32) * self.area + self.edge
+        self.first = first.reshape(-1, 1, 1)
+        self.grid = np.mgrid[:height, :width].astype(np.int32) * STEP
+        self.end = np.array([height, width], np.int32).reshape(2, 1, 1) * STEP
+        self.index = np.empty((batch, height, width), np.intp)
+        self.found, self.a, self.b = np.empty((3, batch, height, width), np.uint32)
+        # Looking up ends before blending begins, so they share two buffers.
+        self.rows, self.columns = self.a.view(np.int32), self.b.view(np.int32)
+
+    def __call__(self, images, steps, paper, out):
+        """Write distorted images into `out`. `steps`, int32 in 1/256 pixel, is spoilt."""
+        self.fill_cells(images, paper)
+        positions = steps
+        positions += self.grid
+        # Beyond the edge, all is paper.
+        np.maximum(positions, -STEP, out=positions)
+        np.minimum(positions, self.end, out=positions)
+        found = self.look_up(positions)
+        positions &= STEP - 1
+        fraction = positions.view(np.uint32)
+        np.copyto(out, self.blend(found, fraction[:, 0], fraction[:, 1]), casting="unsafe")
+
+    def fill_cells(self, images, paper):
+        n = len(images)
+        size = n * self.area
+        pixels, cells, shifted = self.pixels, self.cells[:size], self.shifted[:size]
+        framed = pixels[:size].reshape(n, *self.shape)
+        framed[:, :: self.shape[0] - 1] = paper[:, None, None]
+        framed[:, :, :: self.line - 1] = paper[:, None, None]
+        framed[:, 1:-1, 1:-1] = images
+        cells[:] = pixels[:size]
+        for offset, bits in ((1, 8), (self.line, 16), (self.edge, 24)):
+            np.left_shift(pixels[offset : offset + size], np.uint32(bits), out=shifted)
+            cells |= shifted
+
+    def look_up(self, positions):
+        """Return the cell of each position, uint32 `(n, height, width)`."""
+        n = len(positions)
+        rows, columns, index = self.rows[:n], self.columns[:n], self.index[:n]
+        np.right_shift(positions[:, 0], 8, out=rows)
+        np.right_shift(positions[:, 1], 8, out=columns)
+        rows *= self.line
+        rows += self.first[:n]
+        rows += columns
+        np.copyto(index, rows)
+        # Never out of range; mode "clip" only saves NumPy a pass to check that.
+        return np.take(self.cells, index, out=self.found[:n], mode="clip")
+
+    def blend(self, found, below, right):
+        """Return the mean of the four pixels in each cell; weights of 1/256, 0 to 255."""
+        left, difference = self.a[: len(found)], self.b[: len(found)]
+        # Two sums of 16 bits side by side: none exceeds 255 * 256, so none reaches its neighbour.
+        np.bitwise_and(found, 0x00FF00FF, out=left)
+        np.right_shift(found, 8, out=difference)
+        difference &= 0x00FF00FF
+        difference -= left  # may wrap around; so does the sum below, back again
+        difference *= right
+        left <<= 8
+        left += difference
+        upper, difference = left, found
+        np.right_shift(left, 16, out=difference)
+        upper &= 0xFFFF
+        difference -= upper
+        difference *= below
+        upper <<= 8
+        upper += difference
+        upper += 1 << 15
+        upper >>= 16
+        return upper
+
+
+def batch_length(size, n):
+    """Return how many of `n` images are worked on at a time."""
+    return max(1, min(n, BATCH_PIXELS // (size[0] * size[1])))
+
+
+def batches(n, size):
+    """Yield slices that cut `n` images into batches."""
+    batch = batch_length(size, n)
+    return (slice(start, start + batch) for start in range(0, n, batch))

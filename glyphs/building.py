@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from glyphs import datasets, files, images, parallel, splitting
+from glyphs import datasets, files, parallel, splitting
+from glyphs.decoding import decode_chunk
 from glyphs.errors import PictureError, UsageError
 from glyphs.readers import SPLITS
 
@@ -126,7 +127,7 @@ def _decode_all(paths, preprocessing, scratch, workers, progress):
         for start in range(0, len(paths), chunk)
     )
     done = 0
-    for polarities, failures in parallel.run_ordered(_decode_chunk, tasks, workers=workers):
+    for polarities, failures in parallel.run_ordered(decode_chunk, tasks, workers=workers):
         for i, error in failures:
             decoded.unreadable.append((error.path, error.reason))
             decoded.readable[done + i] = False
@@ -140,33 +141,10 @@ def _decode_all(paths, preprocessing, scratch, workers, progress):
     return decoded
 
 
-def _decode_chunk(paths, preprocessing, scratch, start):
-    """Decode pictures into their slots of the scratch file, in a worker process.
-
-    Returns:
-        `(polarities, failures)`: one polarity or None per picture; `(position, PictureError)` of
-        those that cannot be read.
-    """
-    height, width = preprocessing.image_size
-    block = np.zeros((len(paths), height, width), np.uint8)
-    polarities, failures = [None] * len(paths), []
-    for i, path in enumerate(paths):
-        try:
-            picture = images.read_picture(path)
-        except PictureError as error:
-            failures.append((i, error))
-        else:
-            block[i], polarities[i] = images.to_character(picture, preprocessing)
-    with open(scratch, "r+b") as file:
-        file.seek(start * height * width)
-        file.write(block)
-    return polarities, failures
-
-
 def _decode_undecided(paths, decoded, preprocessing, scratch):
     """Decode again the pictures without a polarity of their own, now that the majority is known."""
     for i in decoded.undecided:
-        _decode_chunk([paths[i]], preprocessing, scratch, i)
+        decode_chunk([paths[i]], preprocessing, scratch, i)
 
 
 def _strict_error(unreadable, path):

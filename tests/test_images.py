@@ -14,6 +14,11 @@ from glyphs.errors import PictureError
 PLAIN = images.Preprocessing(((16, 16),))
 
 
+def character(picture, preprocessing):
+    image, polarity = images.to_character(picture, preprocessing)
+    return np.asarray(image), polarity
+
+
 def ramp():
     """Return uint8 (4, 64): every fourth grey value in each row."""
     return np.tile(np.arange(0, 256, 4, dtype=np.uint8), (4, 1))
@@ -142,7 +147,7 @@ def test_polarity_is_found_from_the_border(shape, ink):
     picture = draw_shape(shape, np.random.default_rng(3))
     if ink == "light":
         picture = picture.point(lambda v: 255 - v)
-    image, polarity = images.to_character(picture, PLAIN)
+    image, polarity = character(picture, PLAIN)
     assert polarity == ("dark-on-light" if ink == "dark" else "light-on-dark")
     assert image[0].max() < 30  # paper
     assert image.max() > 150  # ink
@@ -151,27 +156,27 @@ def test_polarity_is_found_from_the_border(shape, ink):
 @pytest.mark.parametrize("majority", ["dark-on-light", "light-on-dark"])
 def test_blank_picture_follows_the_majority(majority):
     preprocessing = images.Preprocessing(((8, 8),), majority=majority)
-    image, polarity = images.to_character(Image.new("L", (9, 9), 255), preprocessing)
+    image, polarity = character(Image.new("L", (9, 9), 255), preprocessing)
     assert polarity is None
     assert (image == (0 if majority == "dark-on-light" else 255)).all()
 
 
 def test_given_polarity_is_obeyed():
     preprocessing = images.Preprocessing(((8, 8),), polarity="light-on-dark")
-    image, _ = images.to_character(Image.new("L", (8, 8), 200), preprocessing)
+    image, _ = character(Image.new("L", (8, 8), 200), preprocessing)
     assert (image == 200).all()
 
 
 def test_pad_keeps_the_shape_and_centres():
     preprocessing = images.Preprocessing(((20, 30),), "pad", "light-on-dark")
-    image, _ = images.to_character(Image.new("L", (10, 10), 100), preprocessing)
+    image, _ = character(Image.new("L", (10, 10), 100), preprocessing)
     expected = np.zeros((20, 30), np.uint8)
     expected[:, 5:25] = 100
     np.testing.assert_array_equal(image, expected)
 
 
 def test_stretch_fills_the_image():
-    image, _ = images.to_character(
+    image, _ = character(
         Image.new("L", (10, 40), 100), images.Preprocessing(((20, 30),), polarity="light-on-dark")
     )
     assert (image == 100).all()
@@ -180,7 +185,7 @@ def test_stretch_fills_the_image():
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
 @pytest.mark.parametrize("fit", images.FITS)
 def test_extreme_shapes_are_read(size, fit):
-    image, _ = images.to_character(Image.new("L", size, 0), images.Preprocessing(((32, 32),), fit))
+    image, _ = character(Image.new("L", size, 0), images.Preprocessing(((32, 32),), fit))
     assert image.shape == (32, 32)
 
 

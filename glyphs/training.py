@@ -168,13 +168,9 @@ class Training:
         if resume and not self.restore():
             return
         data = self.dataset
-        splits = [
-            (data.X_train, data.y_train), (data.X_val, data.y_val), (data.X_test, data.y_test)
-        ]  # fmt: skip
-        train, val, test = (self.pictures(split) for split in splits)
+        train, val, test = (self.pictures(split) for split in ("train", "val", "test"))
         if data.X_train_elastic is not None:
-            copies = len(data.X_train_elastic) // len(data.X_train)
-            train = self.pictures(splits[0], (data.X_train_elastic, np.tile(data.y_train, copies)))
+            train = self.pictures("train", "train_elastic")
         say(
             f"dataset {data.path}: {len(train):,} train, {len(val):,} val, "
             f"{len(test):,} test pictures of {len(data.class_names)} classes, "
@@ -185,7 +181,7 @@ class Training:
             while self.state.phase == "search":
                 self.run_epoch(train, val)
             while self.state.phase == "refit":
-                self.run_epoch(self.pictures(*splits))
+                self.run_epoch(self.pictures("train", "val", "test"))
         except KeyboardInterrupt:
             if not self.state.epochs_done:
                 raise KeyboardInterrupt("interrupted in the first epoch; nothing saved") from None
@@ -195,9 +191,20 @@ class Training:
             ) from None
         self.save()
 
-    def pictures(self, *parts):
-        """Return Pictures of the size that the network wants."""
-        return Pictures(self.dataset.preprocessing.image_size, *parts)
+    def pictures(self, *splits):
+        """Return the Pictures of splits, in the size that the network wants.
+
+        Args:
+            *splits: "train", "val", "test", or "train_elastic" for the distorted copies of train.
+        """
+        data = self.dataset
+        y = {"train": data.y_train, "val": data.y_val, "test": data.y_test}
+        if data.X_train_elastic is not None:
+            y["train_elastic"] = np.tile(
+                data.y_train, len(data.X_train_elastic) // len(data.y_train)
+            )
+        parts = ((getattr(data, f"X_{split}"), y[split]) for split in splits)
+        return Pictures(data.preprocessing.image_size, *parts)
 
     def build_model(self):
         """Build and compile the network with its initial weights, the same at every call."""
@@ -301,7 +308,7 @@ class Training:
             f"{best['val_loss']:.4f} (val_accuracy {best['val_accuracy']:.4f}) "
             f"in epoch {best['epoch']}"
         )
-        test = self.pictures((self.dataset.X_test, self.dataset.y_test))
+        test = self.pictures("test")
         if not len(test):
             say("test: the dataset has no test split, so nothing was measured on it")
             return

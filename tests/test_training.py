@@ -103,7 +103,7 @@ def test_without_refit_the_saved_weights_are_those_of_the_best_epoch(dataset, tm
     history = run.state.history
     best = min(range(len(history)), key=lambda i: history[i]["val_loss"])
     assert run.state.best["epoch"] == best + 1
-    val = run.pictures((dataset.X_val, dataset.y_val))
+    val = run.pictures("val")
     assert run.evaluate(val)[0] == pytest.approx(history[best]["val_loss"], rel=1e-5)
 
 
@@ -121,7 +121,7 @@ def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
     run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
     run.build_model()
     run.state.cycle = 1
-    train_pictures = run.pictures((dataset.X_train, dataset.y_train))
+    train_pictures = run.pictures("train")
     run.run_epoch(train_pictures, train_pictures)
     assert float(run.model.optimizer.learning_rate) == pytest.approx(0.0002)
 
@@ -180,12 +180,34 @@ def test_finished_run_has_nothing_to_resume(dataset, whole_run, capsys):
     assert pathlib.Path(paths.weights).read_bytes() == before
 
 
+def test_best_weights_so_far_are_saved_if_asked(dataset, tmp_path):
+    recipe = dataclasses.replace(RECIPE, refit=False, save_each_gain=True)
+    train(dataset, tmp_path / "m", recipe, stop_after=2)
+    facts = artifacts.read_architecture(str(tmp_path / "m"))["glyphs"]
+    assert facts["saved_weights"] == "the best weights so far of a training that goes on"
+    assert facts["figures"]["best"]["epoch"] == len(facts["figures"]["history"])
+    resumed = train(dataset, tmp_path / "m", recipe, resume=True)
+    assert resumed.state.phase == "done"
+    facts = artifacts.read_architecture(str(tmp_path / "m"))["glyphs"]
+    assert facts["saved_weights"] == "the weights measured on the test split"
+
+
+def test_distorted_images_are_trained_on_with_the_labels_of_their_originals(dataset, tmp_path):
+    elastic = np.concatenate([dataset.X_train, dataset.X_train])
+    elastic = dataclasses.replace(dataset, X_train_elastic=elastic)
+    run = training.Training(elastic, small_network, RECIPE, str(tmp_path / "m"))
+    x, y = run.pictures("train", "train_elastic").take(np.array([5, 144 + 5, 288 + 5, 288 + 143]))
+    np.testing.assert_array_equal(x[0], x[1])
+    np.testing.assert_array_equal(x[0], x[2])
+    assert y.tolist() == [*dataset.y_train[[5, 5, 5]], dataset.y_train[-1]]
+
+
 def test_diverged_training_stops_with_advice(dataset, tmp_path):
     run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
     run.build_model()
     run.model.get_layer("probabilities").bias.assign([np.nan] * 3)
     run.state.stopping = [1]
-    pictures = run.pictures((dataset.X_train, dataset.y_train))
+    pictures = run.pictures("train")
     with pytest.raises(GlyphsError, match="lower --learning-rate"):
         run.run_epoch(pictures)
 

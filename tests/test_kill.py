@@ -111,9 +111,13 @@ def test_training_killed_again_and_again_ends_with_the_same_bytes(toy_dataset, t
         if os.path.exists(artifacts.Paths(prefix).architecture):
             artifacts.read_architecture(prefix)
     run_script(*command, "--resume", cwd=tmp_path / "cut")
-    for path in (tmp_path / "whole").iterdir():
-        if path.suffix != ".json":  # its history has no times, but its ONNX form may be remade
-            assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes()
+    whole, cut = (
+        artifacts.read_architecture(str(tmp_path / n / "model")) for n in ("whole", "cut")
+    )
+    for content in (whole, cut):
+        # tf2onnx names nodes as it likes, so the ONNX form differs between two conversions.
+        del content["glyphs"]["sha256"]["onnx"], content["glyphs"]["glyphs_sha256"]
+    assert whole == cut  # history and the SHA-256 of the weights among it
     assert sorted(os.listdir(tmp_path / "cut")) == sorted(os.listdir(tmp_path / "whole"))
 
 

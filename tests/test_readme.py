@@ -37,11 +37,11 @@ def test_links_and_listed_files_exist():
 @pytest.mark.slow
 def test_step_by_step_prints_what_the_readme_shows(tmp_path):
     run_script("draw_samples.py", "characters", cwd=tmp_path)
-    run = run_script("create_dataset.py", "characters", cwd=tmp_path)
-    shown = README.split("$ python create_dataset.py characters\n")[1].split("\n\n")[0]
-    shown = [line.strip() for line in shown.splitlines()]
-    printed = [line.strip() for line in run.stdout.splitlines()]
-    assert printed[:-1] == shown[:-1]  # the last line is the time
+    for command in ("create_dataset.py characters", "create_augmented_dataset.py"):
+        shown = README.split(f"$ python {command}\n")[1].split("\n\n")[0].splitlines()
+        printed = run_script(*command.split(), cwd=tmp_path).stdout.splitlines()
+        # The last line is the time.
+        assert [line.strip() for line in printed[:-1]] == [line.strip() for line in shown[:-1]]
     run_script("model.py", "--epochs", 1, "--no-refit", cwd=tmp_path)
     (tmp_path / "a.png").write_bytes((tmp_path / "characters/B0A1/0001.png").read_bytes())
     (tmp_path / "b.png").write_bytes((tmp_path / "characters/B0A2/0001.png").read_bytes())

@@ -458,18 +458,26 @@ def versions():
 def backend_version():
     import importlib.metadata
 
-    with_dist = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
     try:
-        return importlib.metadata.version(with_dist[keras.backend.backend()])
-    except (KeyError, importlib.metadata.PackageNotFoundError):
-        return "unknown"
+        return importlib.metadata.version(keras.backend.backend())
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
 
 
 def describe_device():
     """Return the device that the backend computes on, and the versions, for the log."""
-    backend = keras.backend.backend()
-    devices = keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
-    name = ", ".join(devices) if devices else "unknown"
-    if name.startswith("cpu"):
-        name = f"CPU ({os.cpu_count()} cores)"
-    return f"device {name}, {backend} {backend_version()}, keras {keras.__version__}"
+    device = ", ".join(_gpus()) or f"CPU ({os.cpu_count()} cores)"
+    return (
+        f"device {device}, {keras.backend.backend()} {backend_version()}, keras {keras.__version__}"
+    )
+
+
+def _gpus():
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX raises where there is none
+        return []

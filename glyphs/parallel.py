@@ -38,7 +38,6 @@ def run_ordered(function, tasks, *, workers):
     context = multiprocessing.get_context("spawn")
     executor = concurrent.futures.ProcessPoolExecutor(workers, context, _prepare_worker)
     try:
-        tasks = iter(tasks)
         pending = []
         for task in tasks:
             pending.append(executor.submit(function, *task))

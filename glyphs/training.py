@@ -230,9 +230,12 @@ class Training:
         title = f"{state.phase} {state.cycle + 1}/{len(recipe.learning_rates)}"
         title += f"  epoch {state.epoch + 1:>2}/{limit}"
         progress = EpochProgress(len(batches), title)
-        history = self.model.fit(
-            batches, epochs=1, shuffle=False, verbose=0, callbacks=progress.callbacks
-        ).history
+        try:
+            history = self.model.fit(
+                batches, epochs=1, shuffle=False, verbose=0, callbacks=progress.callbacks
+            ).history
+        finally:
+            progress.clear()
         figures = {"loss": history["loss"][0], "accuracy": history["accuracy"][0]}
         if not math.isfinite(figures["loss"]):
             raise GlyphsError(
@@ -248,7 +251,6 @@ class Training:
         seconds = time.perf_counter() - started
         state.seconds += seconds
         state.history.append({"phase": state.phase, "cycle": state.cycle + 1, **figures})
-        progress.clear()
         say(f"{title}  {format_figures(figures)}  {seconds:.1f} s")
         if recipe.save_each_gain and state.best["epoch"] == state.epochs_done:
             self.write_model("the best weights so far of a training that goes on")

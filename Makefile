@@ -2,16 +2,19 @@
 # make demo      from drawn characters to a trained model and its accuracy, in demo/
 # make test      lint and tests, in under 5 minutes
 # make test-all  the slow tests too
+# make bench     our speed against others', a row in benchmarks/README.md; FOLDER=... for your pictures
 # make lint, make format, make lock
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: setup demo test test-all lint format lock
+.PHONY: setup demo test test-all bench lint format lock
+
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12")'
 
 setup: .venv/runtime
 .venv/runtime: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12")'
+	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	touch $@
@@ -40,6 +43,18 @@ test: .venv/development lint
 
 test-all: .venv/development lint
 	$(BIN)/python -m pytest
+
+# The peers come after the lock, so its versions stay; pip check says so.
+.venv-bench/peers: requirements.lock benchmarks/requirements.txt
+	@$(CHECK_PYTHON)
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --require-hashes -r requirements.lock
+	.venv-bench/bin/pip install --quiet -r benchmarks/requirements.txt
+	.venv-bench/bin/pip check
+	touch $@
+
+bench: .venv-bench/peers
+	.venv-bench/bin/python benchmarks $(if $(FOLDER),"$(FOLDER)")
 
 lint: .venv/development
 	$(BIN)/ruff check .

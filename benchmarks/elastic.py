@@ -1,33 +1,37 @@
-"""Measure the elastic distortion against its peers, side by side in one process on one core.
+"""Measure the elastic distortion against its peers, with one process and with one per core.
 
     python benchmarks/elastic.py
+    python benchmarks/elastic.py FOLDER
 
-First checks that `distort` equals a slow loop to the byte. Then takes turns with each peer and
-prints the median time per picture of each, and how many times slower than glyphs it is. Peers:
-SciPy per image, the function of 2016 (made again from its description; its fields are of 31x31
-noise at any size), and, where they are installed, OpenCV per image and albumentations. Last, the
-whole way from file to file.
+FOLDER holds one folder per class; without it, characters are drawn. First checks that `distort`
+equals a slow loop to the byte. Then takes turns with each peer and prints the images/s of each, and
+how many times slower than glyphs it is. Peers: albumentations, OpenCV per image, SciPy per image,
+and the function of 2016 (made again from its description; its fields are of 31x31 noise at any
+size). Each process uses one thread; starting and importing are not counted. Last, the whole way
+from file to file, where starting the workers counts.
 """
 
-import importlib.metadata
+import concurrent.futures
+import functools
+import multiprocessing
 import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-
+import measuring
 import numpy as np
 
-from glyphs import augmenting, datasets, elastic, images
+from glyphs import augmenting, datasets, elastic, images, parallel
+from glyphs.readers import folders
 
 ALPHA, SIGMA = 47.0, 6.0
 SIDES = (32, 64, 96)
 ROUNDS = 7
 SECONDS = 0.2  # of each peer in each round
+POOL = 4096  # pictures to distort
+COPIES = 9
 
 
 # --- The slow reference ---
@@ -142,7 +146,9 @@ def make_opencv(side):
 
 def make_albumentations(side):
     import albumentations
+    import cv2
 
+    cv2.setNumThreads(1)
     alpha, sigma = in_pixels(side)
     transform = albumentations.ElasticTransform(alpha=alpha, sigma=sigma, p=1)
 
@@ -155,98 +161,141 @@ def make_albumentations(side):
 
 PEERS = {
     "glyphs": make_glyphs,
+    "albumentations": make_albumentations,
+    "opencv": make_opencv,
     "scipy": make_scipy,
     "2016": make_2016,
-    "opencv": make_opencv,
-    "albumentations": make_albumentations,
 }
 
 
 # --- Measuring ---
 
 
-def seconds_per_picture(run, pictures):
+@functools.cache
+def _peer(name, side):
+    return PEERS[name](side)
+
+
+@functools.cache
+def _pictures(path):
+    return np.load(path)
+
+
+def seconds_per_picture(name, path, count):
+    """In a process of its own: distort so many of the pictures stored at a path.
+
+    `count` None: find out how many take SECONDS.
+    """
+    pictures = _pictures(path)
+    run = _peer(name, pictures.shape[1])
+    if count is None:
+        few = pictures[: elastic.block_length(pictures.shape[1:]) if name == "glyphs" else 5]
+        for _ in range(2):  # the first time imports and fills caches
+            started = time.perf_counter()
+            run(few)
+            each = (time.perf_counter() - started) / len(few)
+        return max(int(SECONDS / each), 5)
     started = time.perf_counter()
-    run(pictures)
-    return (time.perf_counter() - started) / len(pictures)
+    for start in range(0, count, len(pictures)):
+        run(pictures[: count - start])
+    return (time.perf_counter() - started) / count
 
 
-def compare(side):
-    """Print the time per picture of every peer, and its ratio to ours."""
-    pictures = np.random.default_rng(1).integers(0, 256, (4096, side, side), dtype=np.uint8)
-    runs, counts = {}, {}
-    for name, make in PEERS.items():
-        try:
-            runs[name] = make(side)
-        except ImportError:
-            print(f"  {name}: not installed")
-            continue
-        few = pictures[: elastic.block_length((side, side))] if name == "glyphs" else pictures[:5]
-        seconds_per_picture(runs[name], few)  # caches, imports
-        count = int(SECONDS / seconds_per_picture(runs[name], few))
-        counts[name] = min(max(count, 5), len(pictures))
-    times = {name: [] for name in runs}
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
-            times[name].append(seconds_per_picture(run, pictures[: counts[name]]))
-    ours = statistics.median(times["glyphs"])
-    for name, found in times.items():
-        median = statistics.median(found)
-        ratios = sorted(t / o for t, o in zip(found, times["glyphs"], strict=True))
-        print(
-            f"  {name:<15}{1e6 * median:10.1f} us   x {median / ours:7.1f}"
-            f"   ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+def compare(path, workers):
+    """Print and return the seconds per picture of every peer in so many processes at once."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, context) as executor:
+
+        def all_at_once(name, count):
+            tasks = [
+                executor.submit(seconds_per_picture, name, path, count) for _ in range(workers)
+            ]
+            return [task.result() for task in tasks]
+
+        counts = {name: min(all_at_once(name, None)) for name in PEERS}
+        times = measuring.in_rounds(
+            {
+                name: lambda name=name: statistics.mean(all_at_once(name, counts[name])) / workers
+                for name in PEERS
+            },
+            ROUNDS,
         )
+    measuring.show(times, lambda seconds: f"{1 / seconds:,.0f} images/s")
+    return times
 
 
-def compare_end_to_end(side=32, count=16384, copies=9):
-    """Print what files, checksums and processes add to the arithmetic."""
-    pool = np.random.default_rng(1).integers(0, 256, (count, side, side), dtype=np.uint8)
+def compare_end_to_end(pictures, path, workers):
+    """Print and return how many times the arithmetic alone the way from file to file takes.
+
+    The arithmetic is that of the other measurements: blocks in as many processes at once.
+    """
+    count, *size = pictures.shape
     numbers = np.arange(count)
-    nothing = (pool, numbers[:0], numbers[:0])
-    splits = {"train": (pool, numbers, numbers % 10), "val": nothing, "test": nothing}
-    arithmetic = make_glyphs(side)
-    with tempfile.TemporaryDirectory() as folder:
+    nothing = (pictures, numbers[:0], numbers[:0])
+    splits = {"train": (pictures, numbers, numbers % 10), "val": nothing, "test": nothing}
+    context = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        concurrent.futures.ProcessPoolExecutor(workers, context) as executor,
+    ):
         source, output = os.path.join(folder, "dataset"), os.path.join(folder, "elastic")
-        preprocessing = images.Preprocessing(((side, side),))
+        preprocessing = images.Preprocessing((tuple(size),))
         datasets.write(source, splits, [f"{i}" for i in range(10)], preprocessing, {})
-        alone, whole = [], {1: [], 2: []}
-        for _ in range(ROUNDS):
-            alone.append(seconds_per_picture(arithmetic, pool))
-            for workers, found in whole.items():
-                started = time.perf_counter()
-                augmenting.build(
-                    datasets.open_dataset(source),
-                    output,
-                    elastic.PRESETS["seed"],
-                    copies=copies,
-                    workers=workers,
-                )
-                found.append((time.perf_counter() - started) / (count * copies))
-    median = statistics.median(alone)
-    print(f"from file to file, {count * copies:,} pictures of {side}x{side}")
-    print(f"  arithmetic alone     {1e6 * median:6.1f} us")
-    for workers, found in whole.items():
-        time_each = statistics.median(found)
-        print(
-            f"  with {workers} worker{'s' * (workers > 1):<8}{1e6 * time_each:8.1f} us   "
-            f"x {time_each / median:.2f}"
+
+        def arithmetic():
+            tasks = [
+                executor.submit(seconds_per_picture, "glyphs", path, POOL) for _ in range(workers)
+            ]
+            return statistics.mean(task.result() for task in tasks) / workers
+
+        def from_file_to_file():
+            started = time.perf_counter()
+            augmenting.build(
+                datasets.open_dataset(source),
+                output,
+                elastic.PRESETS["seed"],
+                copies=COPIES,
+                workers=workers,
+            )
+            return (time.perf_counter() - started) / (count * COPIES)
+
+        arithmetic()
+        times = measuring.in_rounds(
+            {"arithmetic": arithmetic, "file to file": from_file_to_file}, ROUNDS
         )
+    measuring.show(times, lambda seconds: f"{1 / seconds:,.0f} images/s", ours="arithmetic")
+    return measuring.ratios(times, "arithmetic")["file to file"]
+
+
+def read_pictures(folder, side):
+    """Return POOL characters of a folder at a size, some of them repeated if it holds fewer."""
+    paths = list(folders.walk(folder))
+    paths = paths[:: max(1, len(paths) // POOL)]
+    preprocessing = images.Preprocessing(((side, side),))
+    pictures = np.stack([images.read_character(path, preprocessing) for path in paths[:POOL]])
+    return np.resize(pictures, (POOL, side, side))
 
 
 def main():
+    args = measuring.parse_args(__doc__)
     check()
-    versions = [f"python {platform.python_version()}"]
-    for package in ("numpy", "scipy", "opencv-python-headless", "opencv-python", "albumentations"):
-        try:
-            versions.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {', '.join(versions)}")
-    for side in SIDES:
-        print(f"{side}x{side}: median per picture, ratio (lowest to highest of {ROUNDS} rounds)")
-        compare(side)
-    compare_end_to_end()
+    cores = parallel.default_workers()
+    found = {}
+    with measuring.characters(args.folder) as folder, tempfile.TemporaryDirectory() as scratch:
+        for side in SIDES:
+            pictures = read_pictures(folder, side)
+            path = os.path.join(scratch, f"{side}.npy")
+            np.save(path, pictures)
+            for workers in sorted({1, cores}):
+                print(f"{side}x{side}, processes: {workers}; ratio (lowest to highest)")
+                times = compare(path, workers)
+            found[f"elastic_{side}"] = measuring.ratios(times)
+        path = os.path.join(scratch, f"{SIDES[0]}.npy")
+        pictures = np.resize(np.load(path), (4 * POOL, SIDES[0], SIDES[0]))
+        for workers in sorted({1, cores}):
+            print(f"{len(pictures) * COPIES:,} of {SIDES[0]}x{SIDES[0]}, processes: {workers}")
+            found["elastic_end_to_end"] = compare_end_to_end(pictures, path, workers)
+    measuring.write(args.ratios, found)
 
 
 if __name__ == "__main__":

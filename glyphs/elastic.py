@@ -114,28 +114,34 @@ class _Displacements:
     """All that is random about displacement fields, drawn; they are written part by part."""
 
     def __init__(self, n, size, alpha, sigma, rng):
-        self.bases = _bases(tuple(size), tuple(np.ravel(alpha)), tuple(np.ravel(sigma)))
-        several, height, rank_y = self.bases[0].shape
-        width, rank_x = self.bases[1].shape[1:]
-        self.choice = rng.integers(several, size=n)[:, None] if several > 1 else None
-        self.noise = rng.standard_normal((n, 2, rank_y, rank_x))
+        basis_y, basis_x = _bases(tuple(size), tuple(np.ravel(alpha)), tuple(np.ravel(sigma)))
+        several, height, rank_y = basis_y.shape
+        width, rank_x = basis_x.shape[1:]
+        self.bases = basis_y * STEP, basis_x.swapaxes(1, 2)
+        self.choice = rng.integers(several, size=n) if several > 1 else None
+        self.noise = rng.standard_normal((n, 2 * rank_y, rank_x))
         # Noise and basis are rounded so coarsely that float64 holds every product and every sum of
         # them exactly: the result does not depend on the order in which a machine adds.
         self.noise *= 256
         np.rint(self.noise, out=self.noise)
-        self.noise /= 256
+        self.noise *= 1 / 256
         batch = batch_length(size, n)
-        self.half = np.empty((batch, 2, rank_y, width))
+        self.half = np.empty((batch, 2 * rank_y, width))
         self.whole = np.empty((batch, 2, height, width))
 
     def write(self, part, out):
         """Write the fields of a slice of at most one batch into int32 `out`, in 1/256 pixel."""
         chosen = 0 if self.choice is None else self.choice[part]
         basis_y, basis_x = (basis[chosen] for basis in self.bases)
+        if self.choice is not None:
+            basis_y = basis_y[:, None]  # the same for dy and dx
         half, whole = self.half[: len(out)], self.whole[: len(out)]
-        np.matmul(self.noise[part], basis_x.swapaxes(-1, -2), out=half)
-        np.matmul(basis_y, half, out=whole)
-        _round_to_steps(whole, out)
+        # dy and dx in one product. Those of the whole batch would be so large that each of the
+        # worker processes would start threads.
+        np.matmul(self.noise[part], basis_x, out=half)
+        np.matmul(basis_y, half.reshape(len(out), 2, -1, half.shape[2]), out=whole)
+        np.rint(whole, out=whole)
+        np.copyto(out, whole, casting="unsafe")
 
 
 def affine_fields(images, *, angle, scaling, rng):
@@ -186,8 +192,8 @@ class _Affine:
         slope = np.rint((back - np.eye(2)[..., None]) * 65536) / 65536
         offset = np.rint(offset * 65536) / 65536
         y, x = (np.arange(side) - (side - 1) / 2 for side in size)
-        self.along_y = (slope[:, 0, :, None] * y + offset[..., None])[..., None]
-        self.along_x = (slope[:, 1, :, None] * x)[..., None, :]
+        self.along_y = STEP * (slope[:, 0, :, None] * y + offset[..., None])[..., None]
+        self.along_x = STEP * (slope[:, 1, :, None] * x)[..., None, :]
         self.moved = np.empty((batch_length(size, n), *size))
         self.steps = np.empty(self.moved.shape, np.int32)
 
@@ -196,7 +202,8 @@ class _Affine:
         moved, steps = self.moved[: len(out)], self.steps[: len(out)]
         for axis in range(2):
             np.add(self.along_y[axis, part], self.along_x[axis, part], out=moved)
-            _round_to_steps(moved, steps)
+            np.rint(moved, out=moved)
+            np.copyto(steps, moved, casting="unsafe")
             out[:, axis] += steps
 
 
@@ -232,13 +239,6 @@ def _keep_inside(images, matrices):
         low, high = low * shrink[axis], high * shrink[axis]
         shift[axis] = np.maximum(-room - low, 0) + np.minimum(room - high, 0)
     return shrink, shift
-
-
-def _round_to_steps(fields, out):
-    """Write float64 fields in pixels into int32 `out` in 1/256 pixel; `fields` is spoilt."""
-    fields *= STEP
-    np.rint(fields, out=fields)
-    np.copyto(out, fields, casting="unsafe")
 
 
 def _in_pixels(steps):

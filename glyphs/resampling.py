@@ -59,9 +59,13 @@ def paper_of(images):
         uint8 `(n,)`; 0 for clean images, more where a photograph's paper is grey.
     """
     sides = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
-    border = np.concatenate(sides, axis=1)
-    quarter = border.shape[1] // 4
-    paper = np.partition(border, quarter, axis=1)[:, quarter]
+    border = np.concatenate([side.T for side in sides])
+    quarter = len(border) // 4
+    # Bit by bit: the largest value that at most a quarter lies below. Faster than np.partition.
+    paper = np.zeros(len(images), np.uint8)
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+        tried = paper | np.uint8(bit)
+        np.copyto(paper, tried, where=np.count_nonzero(border < tried, axis=0) <= quarter)
     darkest = images.max(axis=(1, 2))
     return np.where(paper <= darkest // 2, paper, 0).astype(np.uint8)
 
@@ -80,12 +84,11 @@ class Resampler:
         self.edge = self.line + 1  # from the edge's corner to the image's first pixel
         self.area = (height + 2) * self.line
         self.pixels = np.zeros(batch * self.area + self.edge, np.uint32)
+        self.pairs = np.empty(batch * self.area + self.line, np.uint32)
         self.cells = np.empty(batch * self.area, np.uint32)
-        self.shifted = np.empty(batch * self.area, np.uint32)
         first = np.arange(batch, dtype=np.int32) * self.area + self.edge
         self.first = first.reshape(-1, 1, 1)
         self.grid = np.mgrid[:height, :width].astype(np.int32) * STEP
-        self.end = np.array([height, width], np.int32).reshape(2, 1, 1) * STEP
         self.index = np.empty((batch, height, width), np.intp)
         self.found, self.a, self.b = np.empty((3, batch, height, width), np.uint32)
         # Looking up ends before blending begins, so they share two buffers.
@@ -96,9 +99,9 @@ class Resampler:
         self.fill_cells(images, paper)
         positions = steps
         positions += self.grid
-        # Beyond the edge, all is paper.
-        np.maximum(positions, -STEP, out=positions)
-        np.minimum(positions, self.end, out=positions)
+        # Beyond the edge, all is paper. Axis by axis, as NumPy is fast where bounds are numbers.
+        for axis, side in enumerate(self.grid.shape[1:]):
+            np.clip(positions[:, axis], -STEP, side * STEP, out=positions[:, axis])
         found = self.look_up(positions)
         positions &= STEP - 1
         fraction = positions.view(np.uint32)
@@ -107,15 +110,16 @@ class Resampler:
     def fill_cells(self, images, paper):
         n = len(images)
         size = n * self.area
-        pixels, cells, shifted = self.pixels, self.cells[:size], self.shifted[:size]
+        pixels, pairs, cells = self.pixels, self.pairs[: size + self.line], self.cells[:size]
         framed = pixels[:size].reshape(n, *self.shape)
         framed[:, :: self.shape[0] - 1] = paper[:, None, None]
         framed[:, :, :: self.line - 1] = paper[:, None, None]
         framed[:, 1:-1, 1:-1] = images
-        cells[:] = pixels[:size]
-        for offset, bits in ((1, 8), (self.line, 16), (self.edge, 24)):
-            np.left_shift(pixels[offset : offset + size], np.uint32(bits), out=shifted)
-            cells |= shifted
+        # First each pixel with its right neighbour, then each pair with the pair below.
+        np.left_shift(pixels[1 : size + self.edge], 8, out=pairs)
+        pairs |= pixels[: size + self.line]
+        np.left_shift(pairs[self.line :], 16, out=cells)
+        cells |= pairs[:size]
 
     def look_up(self, positions):
         """Return the cell of each position, uint32 `(n, height, width)`."""

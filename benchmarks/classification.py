@@ -1,0 +1,117 @@
+"""Measure classify.py against Keras and TensorFlow with the same model files.
+
+    python benchmarks/classification.py
+    python benchmarks/classification.py FOLDER
+
+FOLDER holds one folder per class; without it, characters are drawn. model.py trains on them, for
+one epoch a cycle, as the time to classify does not depend on how long one trained. In bulk, both
+classify some 2,000 picture files, in this process, models loaded and warm. Cold is one picture by a
+new process, from its start to its end. First checks that both give the same probabilities.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import measuring
+
+BULK = 2000
+BULK_ROUNDS = 7
+COLD_ROUNDS = 5
+
+
+def train(folder, scratch):
+    """Train a model in `scratch`, and return its prefix."""
+    print("training a model ...", flush=True)
+    measuring.run_script("create_dataset.py", os.path.abspath(folder), cwd=scratch)
+    measuring.run_script("model.py", "--epochs", "1", "--no-refit", cwd=scratch)
+    return os.path.join(scratch, "model")
+
+
+def some_pictures(folder):
+    """Return the paths of at most BULK pictures from all over a folder."""
+    from glyphs.readers import folders
+
+    paths = list(folders.walk(folder))
+    step = -(-len(paths) // BULK)
+    return paths[::step]
+
+
+def check(ours, keras, paths):
+    """Stop unless both classifiers give the same probabilities for the pictures."""
+    import numpy as np
+
+    from glyphs import images
+
+    pictures = np.stack([images.read_character(path, ours.preprocessing) for path in paths])
+    expected = keras.probabilities(paths)
+    difference = float(np.abs(ours.probabilities(pictures) - expected).max())
+    if not difference < 1e-4:
+        sys.exit(f"the probabilities of glyphs and Keras differ by up to {difference}")
+    labels = [prediction.label for prediction in ours.classify(paths)]
+    # Where the two best are that close, either may be first.
+    best_two = np.sort(expected, axis=1)[:, -2:]
+    is_clear = best_two[:, 1] - best_two[:, 0] > 2e-4
+    for i in np.flatnonzero(is_clear):
+        if labels[i] != keras.class_names[expected[i].argmax()]:
+            sys.exit(f"{paths[i]}: glyphs and Keras give different labels")
+    print(f"labels are the same, probabilities within {difference:.0e}, of {len(paths):,} pictures")
+
+
+def seconds(function, *arguments):
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def run(script, *arguments):
+    """Run a script in a new process; return what it printed."""
+    command = [sys.executable, os.path.join(measuring.ROOT, script), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def main():
+    args = measuring.parse_args(__doc__)
+    with measuring.characters(args.folder) as folder, tempfile.TemporaryDirectory() as scratch:
+        prefix = train(folder, scratch)
+        import keras_peer
+
+        from glyphs.inference import Classifier
+
+        ours, keras = Classifier(prefix), keras_peer.Classifier(prefix)
+        paths = some_pictures(folder)
+        check(ours, keras, paths)
+        bulk = measuring.in_rounds(
+            {
+                "glyphs": lambda: seconds(list, ours.classify(paths)) / len(paths),
+                "keras": lambda: seconds(keras.probabilities, paths) / len(paths),
+            },
+            BULK_ROUNDS,
+        )
+        print(
+            f"in bulk, {len(paths):,} pictures, ratio (lowest to highest of {BULK_ROUNDS} rounds)"
+        )
+        measuring.show(bulk, lambda time_each: f"{1e3 * time_each:.2f} ms/picture")
+        one = {
+            "glyphs": ("classify.py", "--model", prefix, paths[0]),
+            "keras": (os.path.join("benchmarks", "keras_peer.py"), prefix, paths[0]),
+        }
+        if run(*one["glyphs"]) != run(*one["keras"]):
+            sys.exit(f"{paths[0]}: the two commands print different lines")
+        cold = measuring.in_rounds(
+            {name: lambda command=command: seconds(run, *command) for name, command in one.items()},
+            COLD_ROUNDS,
+        )
+        print(f"one picture cold, {COLD_ROUNDS} rounds, ratio (lowest to highest)")
+        measuring.show(cold, lambda time_each: f"{time_each:.2f} s")
+    found = {
+        "classification_bulk": measuring.ratios(bulk)["keras"],
+        "classification_cold": measuring.ratios(cold)["keras"],
+    }
+    measuring.write(args.ratios, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -65,7 +65,7 @@ class Preprocessing:
         try:
             fields = {field.name: value[field.name] for field in dataclasses.fields(cls)}
             fields["image_sizes"] = tuple((int(h), int(w)) for h, w in fields["image_sizes"])
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             raise ValueError(f"not a preprocessing: {value!r:.200}") from None
         sane = (
             fields["image_sizes"]

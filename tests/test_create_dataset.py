@@ -155,6 +155,6 @@ def test_full_disk_keeps_the_old_file_and_says_what_was_needed(tmp_path):
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 4
-    assert "no space left (0 MB were needed)" in run.stderr
+    assert "no space left (123 kB were needed)" in run.stderr
     assert (tmp_path / "characters_dataset").read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]

@@ -91,7 +91,7 @@ def expand(names, on_error):
             yield from expand(listed, on_error)
         elif os.path.isdir(name):
             found = False
-            for path in folders.walk(name):
+            for path in folders.walk(name, on_error=on_error):
                 found = True
                 yield path
             if not found:
@@ -107,7 +107,7 @@ def print_text(predictions, args):
             continue
         words = [cli.one_line(prediction.path)]
         for candidate in prediction.candidates:
-            words.append(candidate.label)
+            words.append(cli.one_line(candidate.label))
             if args.characters and candidate.character not in (None, candidate.label):
                 words.append(candidate.character)
             if args.top:

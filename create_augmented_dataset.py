@@ -119,7 +119,7 @@ def print_summary(summary, dataset, preset, args, existed):
     """Say on stdout what is in the dataset."""
     height, width = dataset.preprocessing.image_size
     replaced = " (the file that was there is replaced)" if existed else ""
-    print(f"{args.output}: written{replaced}")
+    print(cli.one_line(f"{args.output}: written{replaced}"))
     print(
         f"  {summary.distorted:,} distorted pictures of {len(dataset.class_names)} classes, "
         f"{height}x{width}: {args.copies} of each in train"
@@ -135,7 +135,7 @@ def print_summary(summary, dataset, preset, args, existed):
             f"{highest} %"
         )
     if summary.small_angle:
-        print(f"  half that angle: {', '.join(summary.small_angle)}")
+        print(cli.one_line(f"  half that angle: {', '.join(summary.small_angle)}"))
     print(f"  {summary.seconds:.1f} s, {summary.pictures_per_second:,.0f} pictures/s")
 
 

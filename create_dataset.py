@@ -106,7 +106,7 @@ def print_summary(summary, args, existed):
     totals = sum(counts.values())
     height, width = args.image_size
     replaced = " (the file that was there is replaced)" if existed else ""
-    print(f"{args.output}: written{replaced}")
+    print(cli.one_line(f"{args.output}: written{replaced}"))
     print(f"  {totals.sum():,} pictures of {len(totals)} classes, {height}x{width}, {args.fit}")
     for name, split in counts.items():
         print(f"  {name:<6}{split.sum():>9,} pictures, {(split > 0).sum():,} classes")
@@ -115,9 +115,9 @@ def print_summary(summary, args, existed):
     if totals[fewest] == totals[most]:
         print(f"  pictures a class: {totals[0]:,}")
     else:
+        rarest, commonest = (cli.one_line(summary.class_names[i]) for i in (fewest, most))
         print(
-            f"  pictures a class: {totals[fewest]:,} ({summary.class_names[fewest]}) "
-            f"to {totals[most]:,} ({summary.class_names[most]})"
+            f"  pictures a class: {totals[fewest]:,} ({rarest}) to {totals[most]:,} ({commonest})"
         )
     found = ", ".join(f"{n:,} {polarity}" for polarity, n in summary.polarities.most_common())
     print(f"  polarity: {found if args.polarity == 'auto' else args.polarity + ' (given)'}")

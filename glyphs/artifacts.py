@@ -8,6 +8,7 @@ here imports Keras.
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from glyphs.errors import ArtifactError, StorageError
 
 FORMAT = "glyphs model"
 VERSION = 1
-MAX_JSON_BYTES = 64_000_000
+MAX_JSON_BYTES = 8_000_000  # 5,000 classes need half a million; parsed, it may take 100 times that
 
-# Layers that our networks use. A file that names any other class is refused before it is built.
+# What our networks consist of. A file that names any other class is refused before it is built.
 LAYERS = frozenset(
     {
         "InputLayer", "Rescaling", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "PReLU",
@@ -28,6 +29,16 @@ LAYERS = frozenset(
         "GlobalMaxPooling2D", "ZeroPadding2D", "Dropout", "Flatten", "Dense", "Softmax",
     }
 )  # fmt: skip
+PARTS = {
+    "keras.initializers": {
+        "Zeros", "Ones", "Constant", "HeNormal", "HeUniform", "GlorotNormal", "GlorotUniform",
+    },
+    "keras.constraints": {"MaxNorm"},
+    "keras.regularizers": {"L1", "L2", "L1L2"},
+    "keras": {"DTypePolicy"},
+    None: {"__keras_tensor__"},
+}  # fmt: skip
+MAX_VALUES = 1 << 27  # numbers that a picture may become between two layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,34 +75,45 @@ def write_model(prefix, model, facts):
     Raises:
         StorageError: no space or no permission.
     """
+    paths = Paths(prefix)
+    weights = _hdf5_bytes(model)
+    content = json.loads(model.to_json())
+    content["glyphs"] = {
+        "format": FORMAT,
+        "version": VERSION,
+        **facts,
+        "sha256": {
+            "weights": files.sha256(weights),
+            "network": files.sha256(files.canonical_json(content)),
+            "onnx": None,
+        },
+    }
+    architecture = _json_bytes(content)
+    needed = len(weights) + len(architecture)
+    with files.replacing(paths.architecture, needed) as file:
+        file.write(architecture)
+        files.flush(file)
+        with files.replacing(paths.weights, needed) as weights_file:
+            weights_file.write(weights)
+
+
+def _hdf5_bytes(model):
+    """Return the file that Keras saves a model as in HDF5.
+
+    Made in memory: where the disk is full, the HDF5 library neither ends well nor quietly.
+    """
+    import h5py
     import keras
 
-    paths = Paths(prefix)
-    # Keras decides the format by the suffix and refuses `.weights.h5` content under our name.
-    weights_tmp = f"{prefix}_weights.tmp.h5"
-    with files.storage_errors(paths.weights):
-        try:
-            with _no_logging():
-                keras.saving.save_model(model, weights_tmp, include_optimizer=False)
-            with open(weights_tmp, "r+b") as file:
-                files.flush(file)
-            content = json.loads(model.to_json())
-            content["glyphs"] = {
-                "format": FORMAT,
-                "version": VERSION,
-                **facts,
-                "sha256": {
-                    "weights": files.sha256_of_file(weights_tmp),
-                    "network": files.sha256(files.canonical_json(content)),
-                    "onnx": None,
-                },
-            }
-            with files.replacing(paths.architecture) as file:
-                file.write(_json_bytes(content))
-                files.flush(file)
-                files.put_in_place(weights_tmp, paths.weights)
-        finally:
-            files.remove(weights_tmp)
+    class MemoryFile(h5py.File):
+        def __str__(self):  # Keras tells the format from the end of the name
+            return self.filename
+
+    with MemoryFile("model.h5", "w", driver="core", backing_store=False) as file:
+        with _no_logging():
+            keras.saving.save_model(model, file, include_optimizer=False)
+        file.flush()
+        return file.id.get_file_image()
 
 
 @contextlib.contextmanager
@@ -136,14 +158,15 @@ def read_architecture(prefix):
         with open(paths.architecture, "rb") as file:
             stored = file.read(MAX_JSON_BYTES + 1)
     content = _parse(stored, paths.architecture)
-    _check_layers(content, paths.architecture)
     with _read_errors(paths.weights):
+        weights_size = os.path.getsize(paths.weights)
         weights_sha256 = files.sha256_of_file(paths.weights)
-    if weights_sha256 != content["glyphs"]["sha256"]["weights"]:
+    if weights_sha256 != content["glyphs"]["sha256"].get("weights"):
         raise ArtifactError(
             f"{paths.weights}: damaged, or not the weights of {paths.architecture} (their SHA-256 "
             "differs from the one stored there); restore both files together, or train again"
         )
+    _check_network(content, paths.architecture, weights_size)
     return content
 
 
@@ -174,11 +197,14 @@ def _parse(stored, path):
     # One comparison covers every byte: the checksum of the key, and all around it.
     network = {key: value for key, value in content.items() if key != "glyphs"}
     sums = glyphs.get("sha256")
-    is_whole = (
-        isinstance(sums, dict)
-        and sums.get("network") == files.sha256(files.canonical_json(network))
-        and _json_bytes(content) == stored
-    )
+    try:
+        is_whole = (
+            isinstance(sums, dict)
+            and sums.get("network") == files.sha256(files.canonical_json(network))
+            and _json_bytes(content) == stored
+        )
+    except (ValueError, RecursionError):  # what JSON can say and we never write
+        is_whole = False
     if not is_whole:
         raise ArtifactError(
             f"{path}: changed or damaged since it was written; restore it, or train again"
@@ -186,15 +212,62 @@ def _parse(stored, path):
     return content
 
 
-def _check_layers(content, path):
-    """Refuse a network with layers that are not ours, before anything is built from it."""
+def _check_network(content, path, weights_size):
+    """Refuse a network that is not made of our parts, or too large for its weights file.
+
+    Checksums tell damage, not intent: a file from elsewhere may be signed. So nothing is built
+    before it is known to be harmless.
+    """
     try:
-        names = [layer["class_name"] for layer in content["config"]["layers"]]
-        unknown = [name for name in [content["class_name"], *names] if name not in LAYERS]
-    except (KeyError, TypeError):
-        unknown = ["no layers"]
-    if unknown != ["Functional"]:
-        raise ArtifactError(f"{path}: not a network of this toolkit ({unknown[-1]!r:.60})")
+        layers = content["config"]["layers"]
+        names = [layer["class_name"] for layer in layers]
+        foreign = [name for name in names if name not in LAYERS]
+        if content["class_name"] != "Functional":
+            foreign.append(content["class_name"])
+        foreign += _foreign_parts(layers)
+        is_too_large = sum(map(_kernel_size, layers)) * 4 > weights_size
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        foreign, is_too_large = ["no layers"], False
+    if foreign:
+        raise ArtifactError(f"{path}: not a network of this toolkit ({foreign[0]!r:.60})")
+    if is_too_large:
+        raise ArtifactError(f"{path}: describes a network larger than its weights; train again")
+
+
+def _foreign_parts(layers):
+    """Return what is named inside the layers that is not ours: initializers and the like."""
+    foreign = []
+    waiting = [(layer, True) for layer in layers]
+    while waiting:
+        part, is_layer = waiting.pop()
+        if isinstance(part, dict):
+            module, name = part.get("module"), part.get("class_name")
+            if is_layer:
+                is_ours = module == "keras.layers"
+            else:
+                is_ours = name is None or name in PARTS.get(module, ())
+            if not is_ours or part.get("registered_name") is not None:
+                foreign.append(name or module)
+            part = list(part.values())
+        if isinstance(part, list):
+            waiting += [(value, False) for value in part]
+    return foreign
+
+
+def _kernel_size(layer):
+    """Return the number of weights in a layer's kernel, or raise ValueError for an absurd layer."""
+    config = layer["config"]
+    shape = layer.get("build_config", {}).get("input_shape") or config.get("batch_shape") or [None]
+    outputs = config.get("units", config.get("filters", 0))
+    sides = config.get("kernel_size", [])
+    numbers = [*shape[1:], *sides, outputs]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError
+    if outputs and len(shape) < 2:
+        raise ValueError  # Keras always writes what a layer was built for
+    if max(math.prod(shape[1:]), outputs) > MAX_VALUES:
+        raise ValueError
+    return outputs * shape[-1] * math.prod(sides) if outputs else 0
 
 
 def onnx_model(prefix, architecture, *, notify=lambda message: None):
@@ -209,7 +282,7 @@ def onnx_model(prefix, architecture, *, notify=lambda message: None):
         ArtifactError: the conversion failed.
     """
     path = Paths(prefix).onnx
-    expected = architecture["glyphs"]["sha256"]["onnx"]
+    expected = architecture["glyphs"]["sha256"].get("onnx")
     problem = "has not been made yet"
     if expected:
         try:

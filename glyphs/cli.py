@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -206,6 +207,7 @@ def without_chatter():
 
 def run(main):
     """Run a script's `main()` and return its exit code; users see one line, never a traceback."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # Paths are bytes to the system: they go out as they came in, whatever the locale.
         with contextlib.suppress(AttributeError, OSError):
@@ -234,13 +236,22 @@ def run(main):
         return StorageError.exit_code
 
 
+def _open_closed_streams():
+    """Open the null device for standard streams that were closed by the caller (`>&-`).
+
+    A file opened later would get the free descriptor, and what libraries print would go into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what ends a line or steers a terminal
+
+
 def one_line(value):
     """Return text with its control characters escaped, so that it stays one line."""
-    return "".join(c if c.isprintable() or ord(c) >= 0x80 else _escape(c) for c in str(value))
-
-
-def _escape(character):
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{ord(character):02x}")
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], str(value))
 
 
 def print_error(message):

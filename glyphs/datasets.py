@@ -9,13 +9,14 @@ import warnings
 
 import numpy as np
 
-from glyphs import files, images, labels
+from glyphs import datasets_2016, files, images, labels
 from glyphs.errors import ArtifactError
 
 ARRAYS = ("X_train", "y_train", "X_val", "y_val", "X_test", "y_test", "label_names")
 ELASTIC = "X_train_elastic"  # follows the seven in a `characters_dataset_elastic`
 VERSION = 1
 BLOCK_BYTES = 1 << 24  # copied at a time into the file
+MAX_MANIFEST_BYTES = 64_000_000  # 5,000 classes need half a million
 
 
 def write(path, splits, class_names, preprocessing, manifest, *, label_encoding=None, elastic=None):
@@ -164,6 +165,9 @@ class Dataset:
 def open_dataset(path, *, made_by="create_dataset.py"):
     """Open a `characters_dataset` or `characters_dataset_elastic` and verify every byte of it.
 
+    Files of the scripts of 2016 are opened too. These have no checksums to verify, and are read
+    into memory (see datasets_2016).
+
     Args:
         path: the file.
         made_by: the script to name where there is no such file.
@@ -178,8 +182,11 @@ def open_dataset(path, *, made_by="create_dataset.py"):
     if not os.path.isfile(path):
         raise ArtifactError(f"{path}: no such file; run {made_by} first")
     try:
+        arrays, sums = {}, {}
         with open(path, "rb") as file:
-            arrays, sums = {}, {}
+            if datasets_2016.is_one(file):
+                arrays, preprocessing, manifest = datasets_2016.read(file, path)
+                return _dataset(path, arrays, preprocessing, manifest)
             for name in (*ARRAYS, ELASTIC):
                 start = file.tell()
                 shape, dtype = _read_header(file)
@@ -191,22 +198,47 @@ def open_dataset(path, *, made_by="create_dataset.py"):
             manifest = _read_manifest(file)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from None
-    except _DamageError as error:
+    except (datasets_2016.OddError, _DamageError) as error:
         raise ArtifactError(f"{path}: {error}; {_again(arrays)}") from None
     damaged = [name for name in sums if sums[name] != manifest["sha256"].get(name)]
-    if damaged or manifest["format"] != _format(sums):
+    if damaged or manifest.get("format") != _format(sums):
         raise ArtifactError(
             f"{path}: damaged ({', '.join(damaged)}: the SHA-256 differs from the stored one); "
             f"{_again(arrays)}"
         )
+    try:
+        preprocessing = images.Preprocessing.from_json(manifest["preprocessing"])
+        is_consistent = _is_consistent(arrays, preprocessing, manifest)
+    except (KeyError, TypeError, ValueError):
+        is_consistent = False
+    if not is_consistent:
+        raise ArtifactError(f"{path}: its parts do not fit together; {_again(arrays)}")
+    return _dataset(path, arrays, preprocessing, manifest)
+
+
+def _dataset(path, arrays, preprocessing, manifest):
     class_names = arrays.pop("label_names").tolist()
     return Dataset(
-        path,
-        **arrays,
-        class_names=class_names,
-        preprocessing=images.Preprocessing.from_json(manifest["preprocessing"]),
-        manifest=manifest,
+        path, **arrays, class_names=class_names, preprocessing=preprocessing, manifest=manifest
     )
+
+
+def _is_consistent(arrays, preprocessing, manifest):
+    """Return whether the arrays, whole as they are, make up a dataset: one may be made by hand."""
+    names = arrays["label_names"]
+    if names.ndim != 1 or names.dtype.kind != "U" or len(manifest["characters"]) != len(names):
+        return False
+    for split in ("train", "val", "test"):
+        y = arrays[f"y_{split}"]
+        if y.ndim != 1 or y.dtype != np.int32 or not np.all((y >= 0) & (y < len(names))):
+            return False
+        if len(arrays[f"X_{split}"]) != len(y):
+            return False
+    x = [array for name, array in arrays.items() if name.startswith("X_")]
+    if any(a.dtype != np.uint8 or a.shape[1:] != preprocessing.image_size for a in x):
+        return False
+    count = len(arrays["X_train"])
+    return ELASTIC not in arrays or (count > 0 and len(arrays[ELASTIC]) % count == 0)
 
 
 def _again(arrays):
@@ -227,7 +259,9 @@ def _read_header(file):
             shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
     except Exception:  # NumPy hands damaged headers to Python's parser, which raises many kinds
         raise _DamageError("not a characters_dataset, or damaged") from None
-    if dtype.hasobject or fortran_order or min(shape, default=0) < 0:
+    # Sides of 2**31 and no pixels at all would be too much for NumPy, though not for the file.
+    is_sane = len(shape) <= 3 and all(0 <= side < 1 << 31 for side in shape) and 0 not in shape[1:]
+    if dtype.hasobject or fortran_order or not is_sane:
         raise _DamageError("not a characters_dataset, or damaged")
     return shape, dtype
 
@@ -260,7 +294,7 @@ def _sha256_of_range(file, start, end):
 
 def _read_manifest(file):
     """Return the manifest at the end of the file, or raise _DamageError."""
-    stored = file.read()
+    stored = file.read(MAX_MANIFEST_BYTES)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -272,8 +306,10 @@ def _read_manifest(file):
         is_whole = False
     if not is_whole:
         raise _DamageError("its manifest is damaged or missing")
-    if manifest["version"] != VERSION:
+    if manifest.get("version") != VERSION:
         raise _DamageError(
-            f"format version {manifest['version']}; this program reads version {VERSION}"
+            f"format version {manifest.get('version')!r:.20}; this program reads version {VERSION}"
         )
+    if not isinstance(manifest.get("sha256"), dict):
+        raise _DamageError("its manifest is damaged or missing")
     return manifest

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 
@@ -98,9 +99,14 @@ def check_can_write(path, size=0):
     free = shutil.disk_usage(folder).free
     if size > free:
         raise StorageError(
-            f"{path}: needs {size / 1e6:,.0f} MB but only {free / 1e6:,.0f} MB are free on that "
+            f"{path}: needs {readable_size(size)} but only {readable_size(free)} are free on that "
             "disk; free some space or write elsewhere with --output"
         )
+
+
+def readable_size(size):
+    """Return a number of bytes in the unit that people would use."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{math.ceil(size / 1e3)} kB"
 
 
 @contextlib.contextmanager
@@ -118,7 +124,7 @@ def storage_errors(path, needed=None):
 def explain(error, path, needed=None):
     """Return one line for an OSError about space or permission, None for any other."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        wanted = f" ({needed / 1e6:,.0f} MB were needed)" if needed else ""
+        wanted = f" ({readable_size(needed)} were needed)" if needed else ""
         return f"{path}: no space left{wanted}; free some space or write elsewhere with --output"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path}: no permission to write there; choose another place with --output"

@@ -88,12 +88,22 @@ class Classifier:
             self.class_names = list(self.facts["class_names"])
             self.characters = list(self.facts["characters"])
             self.preprocessing = images.Preprocessing.from_json(self.facts["preprocessing"])
+            if not all(isinstance(name, str) for name in self.class_names):
+                raise TypeError
         except (KeyError, TypeError, ValueError):
             path = artifacts.Paths(model).architecture
             raise ArtifactError(f"{path}: lacks what classification needs; train again") from None
         onnx = artifacts.onnx_model(model, architecture, notify=notify)
-        self._session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+        try:
+            self._session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+            self._input = self._session.get_inputs()[0].name
+            blank = np.zeros((1, *self.preprocessing.image_size), np.uint8)
+            does_fit = self.probabilities(blank).shape == (1, len(self.characters))
+        except Exception:  # ONNX Runtime has kinds of its own
+            does_fit = False
+        if not does_fit or len(self.characters) != len(self.class_names):
+            path = artifacts.Paths(model).onnx
+            raise ArtifactError(f"{path}: does not fit the model's description; train again")
 
     def probabilities(self, characters):
         """Return the probability of every class for character images.

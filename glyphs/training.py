@@ -10,7 +10,6 @@ import json
 import math
 import os
 import time
-import zipfile
 
 import keras
 import numpy as np
@@ -393,7 +392,9 @@ class Training:
                 values = [stored[f"variable{i}"] for i in range(len(variables))]
                 n_best = sum(name.startswith("best") for name in stored.files)
                 best_weights = [stored[f"best{i}"] for i in range(n_best)] or None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except GlyphsError:
+            raise
+        except Exception:  # a damaged zip file ends in errors of many kinds
             raise damaged from None
         for variable, value in zip(variables, values, strict=True):
             if tuple(variable.shape) != value.shape:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 
@@ -39,8 +40,15 @@ def make_folder(folder, counts, *, suffix=".png"):
     return folder
 
 
-def run_script(*arguments, cwd=None, expect=0, stdin=None, environment=None):
-    """Run a script of the toolkit; check its exit code; return the finished process."""
+def run_script(*arguments, cwd=None, expect=0, stdin=None, environment=None, largest_file=None):
+    """Run a script of the toolkit; check its exit code; return the finished process.
+
+    `largest_file` is a size in bytes beyond which no file grows, as on a full disk.
+    """
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     script, *rest = arguments
     process = subprocess.run(
         [
@@ -51,6 +59,7 @@ def run_script(*arguments, cwd=None, expect=0, stdin=None, environment=None):
         cwd=cwd,
         input=stdin,
         capture_output=True,
+        preexec_fn=limit if largest_file else None,
         env={**os.environ, "PYTHONIOENCODING": "", **(environment or {})},
     )
     process.stdout = process.stdout.decode("utf-8", "surrogateescape")

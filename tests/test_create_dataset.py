@@ -140,21 +140,7 @@ def test_full_disk_keeps_the_old_file_and_says_what_was_needed(tmp_path):
     folder = make_folder(tmp_path / "shapes", {"ring": 30, "bar": 30})
     run_script("create_dataset.py", folder, cwd=tmp_path)
     before = (tmp_path / "characters_dataset").read_bytes()
-    limited = (
-        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000)); "
-        "sys.argv = ['create_dataset.py', 'shapes']; sys.path.insert(0, ROOT); "
-        "runpy.run_path(ROOT + '/create_dataset.py', run_name='__main__')"
-    )
-    import subprocess
-    import sys
-
-    from conftest import ROOT
-
-    run = subprocess.run(
-        [sys.executable, "-c", limited.replace("ROOT", repr(str(ROOT)))],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert run.returncode == 4
-    assert "no space left (0 MB were needed)" in run.stderr
+    run = run_script("create_dataset.py", folder, cwd=tmp_path, largest_file=40000, expect=4)
+    assert "no space left (123 kB were needed)" in run.stderr
     assert (tmp_path / "characters_dataset").read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]

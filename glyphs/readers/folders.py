@@ -5,7 +5,7 @@ import os
 import re
 import unicodedata
 
-from glyphs.errors import StorageError, UsageError
+from glyphs.errors import PictureError, StorageError, UsageError
 from glyphs.readers import SPLITS, Index
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -69,18 +69,31 @@ def index(folder):
     return result
 
 
-def walk(folder, *, _above=()):
+def walk(folder, *, on_error):
     """Yield the paths of the pictures in `folder` and, after them, in its sub-folders.
 
     Natural order; hidden files and folders, and files without a picture's suffix, are passed over.
+
+    Args:
+        folder: path.
+        on_error: called with a PictureError for each folder that cannot be listed.
     """
-    real_path = os.path.realpath(folder)
-    if real_path in _above:
-        return  # a link back to a folder that we are in
     unused = Index(folder)
-    yield from _pictures(folder, unused)
-    for _, path in sorted(_class_folders(folder, unused), key=_by_natural_name):
-        yield from walk(path, _above=(*_above, real_path))
+    waiting = [(folder, ())]  # not recursion: folders may be nested deeper than Python calls
+    while waiting:
+        folder, above = waiting.pop()
+        try:
+            status = os.stat(folder)
+            identity = (status.st_dev, status.st_ino)
+            if identity in above:
+                continue  # a link back to a folder that we are in
+            pictures = _pictures(folder, unused)
+            subfolders = sorted(_class_folders(folder, unused), key=_by_natural_name)
+        except (OSError, StorageError) as error:
+            on_error(PictureError(folder, f"cannot be listed ({_cause(error)})"))
+            continue
+        yield from pictures
+        waiting += [(path, (*above, identity)) for _, path in reversed(subfolders)]
 
 
 def natural_key(name):
@@ -113,7 +126,18 @@ def _entries(folder):
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be listed ({error.strerror})") from None
+        raise StorageError(f"{folder}: cannot be listed ({error.strerror})") from error
+
+
+def _cause(error):
+    return (error.__cause__ or error).strerror.lower()
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, say; whoever reads it will say what is wrong
+        return False
 
 
 def _class_folders(folder, result):
@@ -122,7 +146,7 @@ def _class_folders(folder, result):
     for entry in _entries(folder):
         if entry.name.startswith("."):
             result.skipped["hidden"] += 1
-        elif entry.is_dir():
+        elif _is_folder(entry):
             folders.append((entry.name, entry.path))
         else:
             result.skipped["outside the class folders"] += 1
@@ -135,7 +159,7 @@ def _pictures(folder, result):
     for entry in _entries(folder):
         if entry.name.startswith("."):
             result.skipped["hidden"] += 1
-        elif entry.is_dir():
+        elif _is_folder(entry):
             result.skipped["folder inside a class folder"] += 1
         elif not entry.name.lower().endswith(SUFFIXES):
             result.skipped["not a picture by its name"] += 1

@@ -227,7 +227,7 @@ def _check_network(content, path, weights_size):
         foreign += _foreign_parts(layers)
         is_too_large = sum(map(_kernel_size, layers)) * 4 > weights_size
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        foreign, is_too_large = ["no layers"], False
+        foreign, is_too_large = ["missing or impossible layers"], False
     if foreign:
         raise ArtifactError(f"{path}: not a network of this toolkit ({foreign[0]!r:.60})")
     if is_too_large:

@@ -7,6 +7,7 @@ NumPy is imported only by the functions that need it: the worker processes that 
 and so start in a third of the time.
 """
 
+import contextlib
 import dataclasses
 import errno
 import io
@@ -103,7 +104,8 @@ def read_picture(path):
                 raise PictureError(
                     path, f"{width} x {height} pixels are too many; cut out single characters"
                 )
-            picture.load()
+            with _quiet() if picture.format == "TIFF" else contextlib.nullcontext():
+                picture.load()
             return _to_grey(picture)
     except PictureError:
         raise
@@ -115,6 +117,19 @@ def read_picture(path):
         raise PictureError(path, "not enough memory to decode it") from None
     except Exception as error:  # of a dozen kinds, AssertionError and struct.error among them
         raise PictureError(path, f"cannot be decoded ({_reason(error)})") from None
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Silence libtiff: it prints what is wrong, without a file name, past Python's stderr."""
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
 
 
 def _read_file(path):

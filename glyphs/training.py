@@ -164,6 +164,8 @@ class Training:
     def run(self, *, resume):
         """Train from the beginning or from a checkpoint to the model files."""
         self.build_model()
+        # A checkpoint holds the weights, the best weights and Adam's two moments, as float32.
+        files.check_can_write(self.paths.checkpoint, 16 * self.model.count_params())
         if resume and not self.restore():
             return
         data = self.dataset

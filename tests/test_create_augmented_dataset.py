@@ -276,7 +276,7 @@ def test_want_of_space_is_found_before_any_work(folder, monkeypatch, capsys):
     monkeypatch.setattr(files.shutil, "disk_usage", lambda path: usage)
     monkeypatch.setattr(elastic, "distort_block", None)
     assert run() == 4
-    assert "MB are free" in capsys.readouterr().err
+    assert "only 5 kB are free" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_leaves_the_old_file(folder, monkeypatch):

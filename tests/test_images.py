@@ -265,6 +265,17 @@ def test_damaged_pictures_never_raise_anything_else(tmp_path, suffix):
     assert failed
 
 
+def test_damaged_tiff_prints_nothing(tmp_path, capfd):
+    path = tmp_path / "picture.tif"
+    draw_shape("cross", np.random.default_rng(0)).save(path, compression="tiff_lzw")
+    damaged = bytearray(path.read_bytes())
+    damaged[20:60] = bytes(40)
+    path.write_bytes(damaged)
+    with pytest.raises(PictureError):
+        images.read_picture(str(path))
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.skipif(not DATA.exists(), reason="the real data are not here")
 def test_pngsuite_is_read_or_refused_as_its_names_say():
     accepted = {"xcsn0g01.png"}  # a wrong checksum, which decoders may forgive

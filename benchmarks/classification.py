@@ -38,7 +38,7 @@ def some_pictures(folder):
     """Return the paths of at most BULK pictures from all over a folder."""
     from glyphs.readers import folders
 
-    paths = list(folders.walk(folder))
+    paths = folders.index(folder).paths
     step = -(-len(paths) // BULK)
     return paths[::step]
 

@@ -269,7 +269,7 @@ def compare_end_to_end(pictures, path, workers):
 
 def read_pictures(folder, side):
     """Return POOL characters of a folder at a size, some of them repeated if it holds fewer."""
-    paths = list(folders.walk(folder))
+    paths = folders.index(folder).paths
     paths = paths[:: max(1, len(paths) // POOL)]
     preprocessing = images.Preprocessing(((side, side),))
     pictures = np.stack([images.read_character(path, preprocessing) for path in paths[:POOL]])

@@ -97,3 +97,14 @@ def toy_model(toy_dataset, tmp_path_factory):
     (folder / "log.txt").write_text(log.stdout)
     (folder / "err.txt").write_text(log.stderr)
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def unseen(tmp_path_factory):
+    """Ten pictures of each shape that no training has seen, in one folder."""
+    folder = tmp_path_factory.mktemp("unseen")
+    for shape in SHAPES:
+        rng = np.random.default_rng([7, len(shape)])
+        for i in range(10):
+            draw_shape(shape, rng).save(folder / f"{shape} {i}.png")
+    return folder

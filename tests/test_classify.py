@@ -8,22 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, SHAPES, draw_shape, run_script
+from conftest import ROOT, SHAPES, run_script
 
 from glyphs import images
 from glyphs.errors import PictureError
 from glyphs.inference import Classifier
-
-
-@pytest.fixture(scope="module")
-def unseen(tmp_path_factory):
-    """Ten pictures of each shape that no training has seen, in one folder."""
-    folder = tmp_path_factory.mktemp("unseen")
-    for shape in SHAPES:
-        rng = np.random.default_rng([7, len(shape)])
-        for i in range(10):
-            draw_shape(shape, rng).save(folder / f"{shape} {i}.png")
-    return folder
 
 
 def classify(*arguments, **options):

@@ -1,21 +1,10 @@
 """All scripts in order, on toy pictures, as a user types them."""
 
 import numpy as np
-import pytest
-from conftest import SHAPES, draw_shape, run_script
+from conftest import run_script
 
 from glyphs import datasets, images
 from glyphs.inference import Classifier
-
-
-@pytest.fixture(scope="module")
-def unseen(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("unseen")
-    for shape in SHAPES:
-        rng = np.random.default_rng([9, len(shape)])
-        for i in range(10):
-            draw_shape(shape, rng).save(folder / f"{shape} {i}.png")
-    return folder
 
 
 def accuracy(unseen, *options, cwd):

@@ -59,6 +59,21 @@ def test_killed_create_dataset_leaves_the_old_file(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]
 
 
+def test_killed_create_augmented_dataset_leaves_the_old_file(toy_dataset, tmp_path):
+    command = (
+        "create_augmented_dataset.py", "--dataset", toy_dataset, "--copies", 500, "--workers", 2,
+    )  # fmt: skip
+    seconds = duration(*command, cwd=tmp_path)
+    path = tmp_path / "characters_dataset_elastic"
+    before = path.read_bytes()
+    kill_at_random_moments(
+        *command, cwd=tmp_path, seconds=seconds, check=lambda: datasets.open_dataset(path)
+    )
+    run_script(*command, cwd=tmp_path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["characters_dataset_elastic"]
+
+
 def test_killed_draw_samples_leaves_a_whole_folder_or_none(tmp_path):
     command = ("draw_samples.py", "s", "--characters", "一二三四", "--count", 100, "--workers", 2)
     seconds = duration(*command, cwd=tmp_path)

@@ -69,7 +69,7 @@ def write_model(prefix, model, facts):
 
     Args:
         prefix: path and beginning of the file names.
-        model: an uncompiled keras.Model.
+        model: keras.Model; how it was compiled is not written.
         facts: dict for the key "glyphs": class_names, characters, preprocessing and more.
 
     Raises:
@@ -78,6 +78,8 @@ def write_model(prefix, model, facts):
     paths = Paths(prefix)
     weights = _hdf5_bytes(model)
     content = json.loads(model.to_json())
+    # Readers get an uncompiled model, and the file no optimizer names that count what was built.
+    content.pop("compile_config", None)
     content["glyphs"] = {
         "format": FORMAT,
         "version": VERSION,

@@ -78,8 +78,16 @@ def test_resumed_run_ends_with_the_same_weights(dataset, tmp_path, whole_run, st
     assert resumed.state.history == whole_run.state.history
     for one, other in zip(resumed.variables(), whole_run.variables(), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-    weights = [pathlib.Path(run.paths.weights).read_bytes() for run in (resumed, whole_run)]
-    assert weights[0] == weights[1]
+    for name in ("weights", "architecture"):
+        one, other = (
+            pathlib.Path(getattr(r.paths, name)).read_bytes() for r in (resumed, whole_run)
+        )
+        assert one == other
+
+
+def test_saved_description_is_of_an_uncompiled_model(whole_run):
+    text = pathlib.Path(whole_run.paths.architecture).read_text()
+    assert not keras.models.model_from_json(text).compiled
 
 
 def test_refit_sees_all_pictures_for_the_epochs_of_the_search(whole_run):

@@ -55,12 +55,6 @@ def put_in_place(source, path):
             os.close(folder)
 
 
-def write_json(path, value, *, indent=None):
-    """Write `value` as JSON to `path` atomically."""
-    with replacing(path) as file:
-        file.write(json.dumps(value, ensure_ascii=False, indent=indent).encode() + b"\n")
-
-
 def remove(path):
     """Delete the file `path` if it is there."""
     with contextlib.suppress(FileNotFoundError):

@@ -17,7 +17,7 @@ from glyphs import cli, labels
 
 def parse_args(argv=None):
     options = cli.parser(__doc__)
-    options.add_argument("folder", metavar="FOLDER", help="folder of class folders")
+    options.add_argument("source", metavar="SOURCE", help="folder, archive or file")
     options.add_argument(
         "--output", default="characters_dataset", metavar="FILE", help="the dataset to write"
     )
@@ -73,28 +73,31 @@ def main(argv=None):
     args = parse_args(argv)
     import os
 
-    from glyphs import building, images
-    from glyphs.readers import folders
+    from glyphs import building, files, images, readers
+    from glyphs.readers import sources
 
-    index = folders.index(args.folder)
-    for note in index.notes:
-        cli.print_warning(note)
-    existed = os.path.exists(args.output)
-    progress = cli.Progress(len(index.paths), "pictures")
-    try:
-        summary = building.build(
-            index,
-            args.output,
-            images.Preprocessing((args.image_size,), args.fit, args.polarity),
-            fractions=[share / 100 for share in args.split],
-            shuffle_seed=args.shuffle_seed,
-            label_encoding=args.label_encoding,
-            strict=args.strict,
-            workers=args.workers,
-            progress=progress.update,
-        )
-    finally:
-        progress.clear()
+    files.check_can_write(args.output)
+    scratch = files.temporary(f"{args.output}.unpacked")
+    options = readers.Options()
+    with sources.open_index(args.source, options, scratch=scratch) as index:
+        for note in index.notes:
+            cli.print_warning(note)
+        existed = os.path.exists(args.output)
+        progress = cli.Progress(len(index.labels), "pictures")
+        try:
+            summary = building.build(
+                index,
+                args.output,
+                images.Preprocessing((args.image_size,), args.fit, args.polarity),
+                fractions=[share / 100 for share in args.split],
+                shuffle_seed=args.shuffle_seed,
+                label_encoding=args.label_encoding,
+                strict=args.strict,
+                workers=args.workers,
+                progress=progress.update,
+            )
+        finally:
+            progress.clear()
     for path, reason in summary.unreadable:
         cli.print_warning(f"{path}: {reason}; left out")
     print_summary(summary, args, existed)

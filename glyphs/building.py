@@ -65,7 +65,8 @@ def build(
     """
     started = time.perf_counter()
     height, width = preprocessing.image_size
-    count = len(index.paths)
+    numbers = range(len(index.samples)) if index.numbers is None else index.numbers
+    count = len(numbers)
     if workers is None:
         workers = 1 if count < parallel.FEW else parallel.default_workers()
     # The scratch file and the final file exist at the same time.
@@ -76,11 +77,15 @@ def build(
         with files.storage_errors(path, needed):
             with open(scratch, "wb") as file:
                 file.truncate(count * height * width)
-            decoded = _decode_all(index.paths, preprocessing, scratch, workers, progress)
+            as_told = preprocessing
+            if preprocessing.polarity == "auto" and index.polarity:
+                as_told = dataclasses.replace(preprocessing, polarity=index.polarity)
+            decoded = _decode_all(index.samples, numbers, as_told, scratch, workers, progress)
             polarities = collections.Counter(p for p in decoded.polarities if p)
             if polarities["light-on-dark"] > polarities["dark-on-light"]:
                 preprocessing = dataclasses.replace(preprocessing, majority="light-on-dark")
-                _decode_undecided(index.paths, decoded, preprocessing, scratch)
+                undecided = decoded.undecided
+                _decode_again(index.samples, numbers, undecided, preprocessing, scratch)
         if strict and decoded.unreadable:
             raise _strict_error(decoded.unreadable, path)
         y, splits, summary = _split(index, decoded, fractions, shuffle_seed)
@@ -118,14 +123,11 @@ class _Decoded:
     readable: np.ndarray  # bool, one per sample
 
 
-def _decode_all(paths, preprocessing, scratch, workers, progress):
-    decoded = _Decoded([], [], [], np.ones(len(paths), bool))
+def _decode_all(samples, numbers, preprocessing, scratch, workers, progress):
+    decoded = _Decoded([], [], [], np.ones(len(numbers), bool))
     height, width = preprocessing.image_size
-    chunk = min(CHUNK, max(1, CHUNK_BYTES // (height * width)))
-    tasks = (
-        (paths[start : start + chunk], preprocessing, scratch, start)
-        for start in range(0, len(paths), chunk)
-    )
+    size = min(CHUNK, max(1, CHUNK_BYTES // (height * width)))
+    tasks = _tasks(samples, samples.runs(numbers, size), preprocessing, scratch)
     done = 0
     for polarities, failures in parallel.run_ordered(decode_chunk, tasks, workers=workers):
         for i, error in failures:
@@ -141,10 +143,17 @@ def _decode_all(paths, preprocessing, scratch, workers, progress):
     return decoded
 
 
-def _decode_undecided(paths, decoded, preprocessing, scratch):
+def _tasks(samples, runs, preprocessing, scratch):
+    start = 0
+    for run in runs:
+        yield samples.chunk([int(number) for number in run]), preprocessing, scratch, start
+        start += len(run)
+
+
+def _decode_again(samples, numbers, undecided, preprocessing, scratch):
     """Decode again the pictures without a polarity of their own, now that the majority is known."""
-    for i in decoded.undecided:
-        decode_chunk([paths[i]], preprocessing, scratch, i)
+    for slot in undecided:
+        decode_chunk(samples.chunk([int(numbers[slot])]), preprocessing, scratch, slot)
 
 
 def _strict_error(unreadable, path):
@@ -166,10 +175,10 @@ def _split(index, decoded, fractions, shuffle_seed):
             "needs at least 2 class folders with pictures in them"
         )
     y = np.searchsorted(kept, old_y).astype(np.int32)
-    if index.splits:
+    if index.splits is not None:
         rule = "as the folders say"
-        assigned = np.array([SPLITS.index(split) for split in index.splits], np.int8)[samples]
-        if "val" not in index.splits:
+        assigned = np.array(index.splits, np.int8)[samples]
+        if SPLITS.index("val") not in assigned:
             rule += "; val is the last tenth of each class of train"
             assigned = splitting.last_tenth_to_val(y[samples], assigned)
     else:

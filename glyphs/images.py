@@ -96,9 +96,18 @@ def read_picture(path):
         PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
             MAX_BYTES.
     """
-    data = io.BytesIO(_read_file(path))
+    return decode_picture(_read_file(path), path)
+
+
+def decode_picture(data, path):
+    """Read the bytes of a picture file as 8-bit grey; see read_picture.
+
+    Args:
+        data: bytes.
+        path: what to call it in errors.
+    """
     try:
-        with Image.open(data, formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise PictureError(
@@ -116,7 +125,7 @@ def read_picture(path):
     except MemoryError:
         raise PictureError(path, "not enough memory to decode it") from None
     except Exception as error:  # of a dozen kinds, AssertionError and struct.error among them
-        raise PictureError(path, f"cannot be decoded ({_reason(error)})") from None
+        raise PictureError(path, f"cannot be decoded ({reason_of(error)})") from None
 
 
 @contextlib.contextmanager
@@ -143,7 +152,7 @@ def _read_file(path):
         raise PictureError(path, "not a possible file name") from None
     except OSError as error:
         is_dangling = error.errno == errno.ENOENT and os.path.islink(path)
-        reason = "dangling link" if is_dangling else _reason(error)
+        reason = "dangling link" if is_dangling else reason_of(error)
         raise PictureError(path, reason.replace(" or directory", "")) from None
     if stat.S_ISDIR(status.st_mode):
         raise PictureError(path, "is a folder, not a picture")
@@ -154,7 +163,8 @@ def _read_file(path):
     raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
 
 
-def _reason(error):
+def reason_of(error):
+    """Return what an exception says, as part of one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join((text or type(error).__name__).split())[:150].rstrip(".").lower()
 

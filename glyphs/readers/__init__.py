@@ -1,9 +1,66 @@
-"""One module per kind of source: each finds the samples first and leaves decoding for later."""
+"""What a source of pictures holds, found without decoding a picture.
+
+A reader (one module per kind of source) takes a `listing.Listing`, finds the samples and returns an
+`Index`. The pictures are decoded later, in worker processes, from the chunks that `Index.samples`
+cuts. Nothing here imports NumPy, so that the workers start fast.
+"""
 
 import collections
 import dataclasses
 
 SPLITS = ("train", "val", "test")
+
+
+class Samples:
+    """Where the pictures of a source lie. Each reader has a subclass, or uses `listing`'s."""
+
+    def __len__(self):
+        raise NotImplementedError
+
+    def name(self, number):
+        """Return what to call sample `number` in messages: a path, or a record of a file."""
+        raise NotImplementedError
+
+    def chunk(self, numbers):
+        """Return the samples of these numbers as a task for a worker process.
+
+        Args:
+            numbers: list of int.
+
+        Returns:
+            A small picklable object; its method `pictures()` yields, for each number in order, a
+            PIL image of mode "L", or the PictureError that says why there is none.
+        """
+        raise NotImplementedError
+
+    def runs(self, numbers, size):
+        """Yield `numbers` in stretches of about `size` that a worker had best decode at a time.
+
+        Args:
+            numbers: sequence of int that can be sliced.
+            size: how many samples are a good task.
+        """
+        for start in range(0, len(numbers), size):
+            yield numbers[start : start + size]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a user may tell the readers; each uses what concerns it.
+
+    Attributes:
+        label_regex: text or None: the class is what this finds in a picture's relative path (its
+            group `label`, else its first group, else the whole match).
+        class_map: path of a table of class numbers and characters, or None.
+        transpose: True or False: whether rows and columns are swapped in arrays; None: as the
+            files' names tell.
+        margin: fraction of a box's sides by which crops of pages are widened on each side.
+    """
+
+    label_regex: str | None = None
+    class_map: str | None = None
+    transpose: bool | None = None
+    margin: float = 0.0
 
 
 @dataclasses.dataclass
@@ -12,18 +69,34 @@ class Index:
 
     Attributes:
         source: the name of the source, for the manifest.
+        reader: the name of the reader.
         class_names: text, sorted by code point.
-        paths: one picture file per sample, classes one after another, in natural order within.
-        labels: for each sample the index of its class.
-        splits: for each sample "train", "val" or "test", or None where the source has no splits.
+        samples: a Samples.
+        labels: for each sample the index of its class; list or int array `(n,)`.
+        numbers: the samples' numbers in `samples`; None: 0, 1, 2, ...
+        splits: for each sample its index in SPLITS, or None where the source has no splits.
+        groups: for each sample the index of its group in `group_names`, or None if unknown.
+        group_names: text, in the order in which groups go to splits.
+        group_kind: what a group is: "writer", "book", ...
+        polarity: "dark-on-light" or "light-on-dark" where the format says which it is.
+        label_encoding: see labels.character; where the format says it.
         skipped: how many files were passed over, by reason.
+        damaged: `(name, reason)` of samples that are known to be unreadable already.
         notes: one line each about what the user may not expect.
     """
 
     source: str
-    class_names: list = dataclasses.field(default_factory=list)
-    paths: list = dataclasses.field(default_factory=list)
-    labels: list = dataclasses.field(default_factory=list)
+    reader: str
+    class_names: list
+    samples: Samples
+    labels: list
+    numbers: list | None = None
     splits: list | None = None
+    groups: list | None = None
+    group_names: list = dataclasses.field(default_factory=list)
+    group_kind: str | None = None
+    polarity: str | None = None
+    label_encoding: str | None = None
     skipped: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    damaged: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)

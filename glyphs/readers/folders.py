@@ -1,72 +1,171 @@
-"""Folders of pictures, one folder per class, with or without train/, val/ and test/ above them."""
+"""Pictures in class folders, on disk or in an archive, at any depth; or labelled by file name."""
 
 import collections
 import os
 import re
 import unicodedata
 
-from glyphs.errors import PictureError, StorageError, UsageError
+from glyphs.errors import PictureError, UsageError
+from glyphs.images import reason_of
 from glyphs.readers import SPLITS, Index
+from glyphs.readers.listing import join, scan
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
-def index(folder):
-    """List the pictures of a folder of class folders.
+def index(listing, options):
+    """Find the pictures of a tree of class folders.
 
-    If all sub-folders are named train, val or test, each of these holds the class folders of that
-    split. Class names are folder names in Unicode normal form C. Hidden files, files without a
-    picture's suffix and folders inside class folders are passed over and counted.
+    The class of a picture is the folder it lies in, named by its path in Unicode normal form C:
+    `U+4E00`, or `Greek/character01` where alphabets are folders of their own. A folder around all
+    others is passed by. If all topmost folders are named train, val or test, each holds the class
+    folders of that split. Hidden files, files without a picture's suffix and folders inside class
+    folders are passed over and counted.
 
     Args:
-        folder: path.
+        listing: a listing.Listing.
+        options: readers.Options; with a `label_regex` the class is what this finds in the path.
 
     Returns:
         An Index.
 
     Raises:
-        UsageError: there is no such folder, it has no class folders, or a class name cannot be
-            written as text.
+        UsageError: there are no class folders, or a class name cannot be written as text.
     """
-    folder = os.fspath(folder)
-    if not os.path.isdir(folder):
-        problem = "not a folder" if os.path.exists(folder) else "no such folder"
-        raise UsageError(f"{folder}: {problem}; give the folder that holds the class folders")
-    result = Index(os.path.basename(os.path.abspath(folder)))
-    subfolders = _class_folders(folder, result)
-    is_split = bool(subfolders) and {name for name, _ in subfolders} <= set(SPLITS)
-    roots = sorted(subfolders, key=_split_order) if is_split else [(None, folder)]
-
-    found = []  # (class name, split, path of the class folder)
-    for split, root in roots:
-        folders = _class_folders(root, result) if is_split else subfolders
-        found += [(_class_name(name, path), split, path) for name, path in folders]
+    tree = _Tree(listing)
+    top = tree.top()
+    splits = [split for split in SPLITS if join(top, split) in tree.children[top]]
+    is_split = bool(splits) and len(splits) == len(tree.children[top]) and not tree.pictures[top]
+    found = []  # (class name, split or None, relative names of pictures)
+    for split in splits if is_split else [None]:
+        root = join(top, split) if is_split else top
+        if options.label_regex is None:
+            classes = tree.classes(root)
+        else:
+            classes = tree.classes_by_regex(root, options.label_regex)
+        found += [(name, split, names) for name, names in classes]
     if not found:
-        hint = "; it holds pictures itself" if result.skipped["outside the class folders"] else ""
-        raise UsageError(
-            f"{folder}: no class folders in it{hint}. Put the pictures of each character into a "
-            "folder of its own, named for the character"
-        )
+        raise UsageError(_nothing_found(listing, tree, options))
 
-    spellings = collections.defaultdict(set)
-    for name, _, path in found:
-        spellings[name].add(os.path.basename(path))
+    notes = tree.notes
+    spellings, by_class = collections.defaultdict(set), collections.defaultdict(list)
+    for name, split, names in found:
+        by_class[_class_name(name, listing)].append((split, names))
+        spellings[_class_name(name, listing)].add(name)
     for name in sorted(spellings):
         if len(spellings[name]) > 1:
-            result.notes.append(
-                f"{name}: {len(spellings[name])} folders have this name in Unicode "
-                "NFC; their pictures are one class"
+            notes.append(
+                f"{name}: {len(spellings[name])} folders have this name in Unicode NFC; their "
+                "pictures are one class"
             )
-    result.class_names = sorted({name for name, _, _ in found})
-    number = {name: i for i, name in enumerate(result.class_names)}
-    result.splits = [] if is_split else None
-    for name, split, path in sorted(found, key=lambda entry: entry[0]):
-        pictures = _pictures(path, result)
-        result.paths += pictures
-        result.labels += [number[name]] * len(pictures)
-        if is_split:
-            result.splits += [split] * len(pictures)
-    return result
+    class_names = sorted(by_class)
+    pictures, labels, split_numbers = [], [], []
+    for label, name in enumerate(class_names):
+        for split, names in by_class[name]:
+            pictures += names
+            labels += [label] * len(names)
+            split_numbers += [SPLITS.index(split)] * len(names) if is_split else []
+    return Index(
+        listing.name,
+        "folders",
+        class_names,
+        listing.samples(pictures),
+        labels,
+        splits=split_numbers if is_split else None,
+        skipped=+tree.skipped,
+        notes=notes,
+    )
+
+
+class _Tree:
+    """The pictures of a listing, folder by folder; counts what is passed over."""
+
+    def __init__(self, listing):
+        self.skipped = listing.skipped.copy()
+        self.notes = []
+        self.pictures = {}  # folder -> names of its pictures
+        self.children = collections.defaultdict(list)  # folder -> its sub-folders
+        self.below = collections.Counter()  # folder -> number of pictures in all its sub-folders
+        for folder, names in listing.tree.items():
+            self.pictures[folder] = [n for n in names if n.lower().endswith(SUFFIXES)]
+            self.skipped["not a picture by its name"] += len(names) - len(self.pictures[folder])
+            if folder:
+                self.children[folder.rpartition("/")[0]].append(folder)
+            above = folder
+            while above:
+                above = above.rpartition("/")[0]
+                self.below[above] += len(self.pictures[folder])
+
+    def top(self):
+        """Return the folder that holds all class folders: "", or one that lies alone in it."""
+        top = ""
+        while not self.pictures[top] and len(self.children[top]) == 1:
+            (only,) = self.children[top]
+            if self.pictures[only] or not self.children[only] or only in SPLITS:
+                break
+            top = only
+        return top
+
+    def classes(self, root):
+        """Return `(class name, relative names of its pictures)` for each class folder."""
+        self.skipped["outside the class folders"] += len(self.pictures[root])
+        found = []
+        waiting = self.children[root][::-1]
+        while waiting:
+            folder = waiting.pop()
+            names, below = self.pictures[folder], self.below[folder]
+            if below > len(names):  # folders of pictures lie in it: it is no class
+                waiting += self.children[folder][::-1]
+                self._pass_over(folder, len(names), "outside the class folders")
+            elif names or not self.children[folder]:
+                name = folder[len(root) + 1 :] if root else folder
+                found.append((name, [join(folder, name) for name in names]))
+                self._pass_over(folder, below, "in a folder inside a class folder")
+        return found
+
+    def _pass_over(self, folder, count, reason):
+        if count:
+            self.skipped[reason] += count
+            self.notes.append(f"{folder}: {count:,} pictures {reason} are passed over")
+
+    def classes_by_regex(self, root, pattern):
+        """Return the same, the class being what `pattern` finds in a picture's path below root."""
+        regex = re.compile(pattern)
+        found = collections.defaultdict(list)
+        above = f"{root}/" if root else ""
+        for folder, names in self.pictures.items():
+            if not f"{folder}/".startswith(above):
+                continue
+            for name in names:
+                path = join(folder, name)
+                match = regex.search(path[len(above) :])
+                label = match and _group(match, "label")
+                if label:
+                    found[label].append(path)
+                else:
+                    self.skipped["no label in the name"] += 1
+        return sorted(found.items())
+
+
+def _group(match, name):
+    """Return a match's group of this name, else its first group, else all of it."""
+    if name in match.re.groupindex:
+        return match[name]
+    return match[1] if match.re.groups else match[0]
+
+
+def _nothing_found(listing, tree, options):
+    if options.label_regex is not None:
+        count = tree.skipped["no label in the name"]
+        return (
+            f"{listing.source}: --label-regex {options.label_regex!r} finds nothing in the names "
+            f"of its {count:,} pictures"
+        )
+    hint = "; it holds pictures itself" if any(tree.pictures.values()) else ""
+    return (
+        f"{listing.source}: no class folders in it{hint}. Put the pictures of each character into "
+        "a folder of its own, named for the character"
+    )
 
 
 def walk(folder, *, on_error):
@@ -78,91 +177,22 @@ def walk(folder, *, on_error):
         folder: path.
         on_error: called with a PictureError for each folder that cannot be listed.
     """
-    unused = Index(folder)
-    waiting = [(folder, ())]  # not recursion: folders may be nested deeper than Python calls
-    while waiting:
-        folder, above = waiting.pop()
-        try:
-            status = os.stat(folder)
-            identity = (status.st_dev, status.st_ino)
-            if identity in above:
-                continue  # a link back to a folder that we are in
-            pictures = _pictures(folder, unused)
-            subfolders = sorted(_class_folders(folder, unused), key=_by_natural_name)
-        except (OSError, StorageError) as error:
-            on_error(PictureError(folder, f"cannot be listed ({_cause(error)})"))
-            continue
-        yield from pictures
-        waiting += [(path, (*above, identity)) for _, path in reversed(subfolders)]
+
+    def report(path, error):
+        on_error(PictureError(path, f"cannot be listed ({reason_of(error)})"))
+
+    for relative, names, _ in scan(folder, on_error=report):
+        for name in names:
+            if name.lower().endswith(SUFFIXES):
+                yield os.path.join(folder, *filter(None, relative.split("/")), name)
 
 
-def natural_key(name):
-    """Return a sort key under which `2.png` comes before `10.png`."""
-    parts = re.split(r"([0-9]+)", name)
-    parts[1::2] = map(int, parts[1::2])
-    return parts, name
-
-
-def _by_natural_name(entry):
-    return natural_key(entry[0])
-
-
-def _split_order(entry):
-    return SPLITS.index(entry[0])
-
-
-def _class_name(name, path):
+def _class_name(name, listing):
     try:
         name.encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"{path}: the folder's name is not valid UTF-8 and cannot be a class name; rename it"
+            f"{listing.path(name)}: the name is not valid UTF-8 and cannot be a class name; "
+            "rename it"
         ) from None
     return unicodedata.normalize("NFC", name)
-
-
-def _entries(folder):
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be listed ({error.strerror})") from error
-
-
-def _cause(error):
-    return (error.__cause__ or error).strerror.lower()
-
-
-def _is_folder(entry):
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, say; whoever reads it will say what is wrong
-        return False
-
-
-def _class_folders(folder, result):
-    """Return `(name, path)` of the visible folders in `folder`; count the files beside them."""
-    folders = []
-    for entry in _entries(folder):
-        if entry.name.startswith("."):
-            result.skipped["hidden"] += 1
-        elif _is_folder(entry):
-            folders.append((entry.name, entry.path))
-        else:
-            result.skipped["outside the class folders"] += 1
-    return folders
-
-
-def _pictures(folder, result):
-    """Return the paths of the pictures in `folder` in natural order; count all else."""
-    pictures = []
-    for entry in _entries(folder):
-        if entry.name.startswith("."):
-            result.skipped["hidden"] += 1
-        elif _is_folder(entry):
-            result.skipped["folder inside a class folder"] += 1
-        elif not entry.name.lower().endswith(SUFFIXES):
-            result.skipped["not a picture by its name"] += 1
-        else:
-            pictures.append(entry.name)
-    return [os.path.join(folder, name) for name in sorted(pictures, key=natural_key)]

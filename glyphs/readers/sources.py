@@ -32,17 +32,23 @@ def open_index(source, options, *, scratch, reader=None):
     try:
         listing = open_listing(source, scratch)
         try:
-            yield _module(reader or _recognise(listing)).index(listing, options)
-        except PictureError as error:  # here a file that all others depend on
+            index = _module(reader or _recognise(listing)).index(listing, options)
+        except PictureError as error:  # of a file that all samples depend on
             raise UsageError(str(error)) from None
+        yield index
     finally:
         files.remove(scratch)
 
 
 def _recognise(listing):
     for name in reversed(NAMES):
-        if name == "folders" or _module(name).recognise(listing):
+        if name != "folders" and _module(name).recognise(listing):
             return name
+    if listing.only:
+        raise UsageError(
+            f"{listing.source}: neither a folder, nor an archive or a data file that is known here"
+        )
+    return "folders"
 
 
 def _module(reader):

@@ -10,6 +10,12 @@ import dataclasses
 
 SPLITS = ("train", "val", "test")
 
+# Name of a reader -> its module. Whether a source is theirs is asked from the last to the first.
+READERS = {
+    "folders": "folders",
+    "table": "table",
+}
+
 
 class Samples:
     """Where the pictures of a source lie. Each reader has a subclass, or uses `listing`'s."""
@@ -42,6 +48,13 @@ class Samples:
         """
         for start in range(0, len(numbers), size):
             yield numbers[start : start + size]
+
+
+def match_text(match, name):
+    """Return a match's group of this name, else its first group, else all of it."""
+    if name in match.re.groupindex:
+        return match[name]
+    return match[1] if match.re.groups else match[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +96,7 @@ class Index:
         skipped: how many files were passed over, by reason.
         damaged: `(name, reason)` of samples that are known to be unreadable already.
         notes: one line each about what the user may not expect.
+        root: path of the folder or archive, with which the samples' names begin.
     """
 
     source: str
@@ -100,3 +114,4 @@ class Index:
     skipped: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     damaged: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
+    root: str = ""

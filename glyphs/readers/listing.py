@@ -29,9 +29,7 @@ MAX_FILE = images.MAX_BYTES  # of a picture in an archive, unpacked
 MAX_RATIO = 200
 SMALL = 1 << 30
 
-_DAMAGE = (
-    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError,
-)  # fmt: skip
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 _DECOMPRESSORS = ((b"\x1f\x8b", gzip), (b"\xfd7zXZ\x00", lzma), (b"BZh", bz2))
 
 
@@ -60,9 +58,13 @@ class Listing:
             for name in names:
                 yield join(folder, name)
 
+    def has(self, name):
+        """Return whether there is a file of this relative name."""
+        raise NotImplementedError
+
     def path(self, name):
         """Return what to call a file in messages."""
-        return os.path.join(self.source, *name.split("/"))
+        return os.path.join(self.source, name)
 
     def samples(self, names):
         """Return Samples of the picture files of these relative names."""
@@ -151,7 +153,9 @@ def open_listing(source, scratch):
         with open(source, "rb") as file:
             if _is_tar(file.read(512)):
                 return _TarListing(source, source)
-    except _DAMAGE as error:
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the disk; bz2 and gzip raise it without a number for damage
         raise UsageError(f"{source}: damaged archive ({images.reason_of(error)})") from None
     return _FileListing(source)
 
@@ -170,6 +174,9 @@ class _FolderListing(Listing):
 
     def samples(self, names):
         return Files([self.path(name) for name in names])
+
+    def has(self, name):
+        return os.path.isfile(self.path(name))  # tables may name files outside the folder
 
     def locate(self, name):
         path = self.path(name)
@@ -191,7 +198,7 @@ class _FileListing(_FolderListing):
         self.tree = {"": sorted(names, key=natural_key)}
 
     def path(self, name):
-        return os.path.join(os.path.dirname(self.source), *name.split("/"))
+        return os.path.join(os.path.dirname(self.source), name)
 
 
 class _TarListing(Listing):
@@ -215,6 +222,9 @@ class _TarListing(Listing):
 
     def samples(self, names):
         return Ranges(self.source, self.path_of_tar, names, [self.places[name] for name in names])
+
+    def has(self, name):
+        return name in self.places
 
     def locate(self, name):
         if name not in self.places:
@@ -247,6 +257,9 @@ class _ZipListing(Listing):
             sizes = (member.compress_size, member.file_size)
             places.append((member.header_offset, *sizes, method, member.CRC))
         return ZipMembers(self.source, self.source, names, places)
+
+    def has(self, name):
+        return name in self.members
 
     def locate(self, name):
         if name not in self.unpacked:

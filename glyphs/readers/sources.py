@@ -2,16 +2,12 @@
 
 import contextlib
 import importlib
+import os
 
 from glyphs import files
 from glyphs.errors import PictureError, UsageError
+from glyphs.readers import READERS
 from glyphs.readers.listing import open_listing
-
-# Name of a reader -> its module; asked in this order whether a source is theirs.
-READERS = {
-    "folders": "folders",
-}
-NAMES = tuple(READERS)
 
 
 @contextlib.contextmanager
@@ -23,7 +19,7 @@ def open_index(source, options, *, scratch, reader=None):
         options: readers.Options.
         scratch: path of a file that is written if an archive has to be unpacked, and deleted at
             the end of the block.
-        reader: one of NAMES, or None: told from the content.
+        reader: one of READERS, or None: told from the content.
 
     Raises:
         UsageError: there is no such source, or nothing in it that the reader understands.
@@ -32,16 +28,19 @@ def open_index(source, options, *, scratch, reader=None):
     try:
         listing = open_listing(source, scratch)
         try:
-            index = _module(reader or _recognise(listing)).index(listing, options)
+            if reader is None:
+                reader = "folders" if options.label_regex is not None else _recognise(listing)
+            index = _module(reader).index(listing, options)
         except PictureError as error:  # of a file that all samples depend on
             raise UsageError(str(error)) from None
+        index.root = os.path.dirname(listing.source) if listing.only else listing.source
         yield index
     finally:
         files.remove(scratch)
 
 
 def _recognise(listing):
-    for name in reversed(NAMES):
+    for name in reversed(READERS):
         if name != "folders" and _module(name).recognise(listing):
             return name
     if listing.only:

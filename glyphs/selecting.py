@@ -20,8 +20,8 @@ def regroup(index, rule):
     Args:
         index: a readers.Index.
         rule: "auto": those that the reader knows; "none"; or a regular expression: what it finds
-            in a sample's relative name (its group `group`, else its first group, else the whole match) is
-            the group. Samples in whose names it finds nothing are groups of their own.
+            in a sample's relative name (its group `group`, else its first group, else the whole
+            match) is the group. Samples in whose names it finds nothing are groups of their own.
 
     Raises:
         UsageError: the expression finds nothing in any name.

@@ -22,8 +22,8 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 # Imports go one way: a module may import those before it.
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "readers", "images", "readers.listing",
-    "readers.folders", "readers.sources", "decoding", "splitting", "datasets_2016", "datasets",
-    "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
+    "readers.folders", "readers.table", "readers.sources", "decoding", "splitting", "selecting",
+    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
     "conversion", "training", "inference",
 ]  # fmt: skip
 

@@ -1,11 +1,22 @@
-"""Turn a folder of pictures, one sub-folder per character, into one dataset file.
+"""Turn pictures of characters into one dataset file.
 
     python create_dataset.py FOLDER
+    python create_dataset.py ETL9B.zip
+    python create_dataset.py kuzushiji/ --coverage 0.9 --image-size 80 --fit pad
 
-The folder holds one folder per class, named for its character (亜, U+4E9C, B0A1, ...), with PNG,
-JPEG, BMP, GIF, TIFF or WebP pictures in it. Each class is split 80/10/10 into train, val and test
-in file order. If all sub-folders are named train, val or test, they are the splits; without val,
-the last tenth of each class of train becomes val.
+SOURCE is what people have, as it comes; its kind is told from its content:
+
+- a folder with one folder per class, named for its character (亜, U+4E9C, B0A1, alphabet/letter),
+  with PNG, JPEG, BMP, GIF, TIFF or WebP pictures in it;
+- a CSV or TSV table of file,label, or the folder it lies in; perhaps with columns split and group;
+- KMNIST, Kuzushiji-49, MNIST or EMNIST files (npz, idx, idx.gz);
+- ETL8B, ETL8G, ETL9B or ETL9G record files; CASIA HWDB .gnt files;
+- the Kaggle Kuzushiji Recognition folder: train.csv and page pictures;
+- any of these in a .zip, .tar, .tar.gz, .tar.xz or .tar.bz2 archive.
+
+Each class is split 80/10/10 into train, val and test in file order. Where writers (sheets, books)
+are known, whole writers go to one split. Splits that the source has are kept: if all topmost
+folders are named train, val or test, they are the splits. Without val, a tenth of train becomes it.
 
 Writes `characters_dataset`, which model.py trains on.
 """

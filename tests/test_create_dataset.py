@@ -114,7 +114,7 @@ def test_one_image_class_is_kept_for_training(tmp_path):
     ("arguments", "message"),
     [
         (["missing"], "missing: no such file or folder"),
-        (["one"], "at least 2 class folders"),
+        (["one"], "at least 2 classes"),
         (["shapes", "--split", "80", "10", "20"], "add up to 100"),
         (["shapes", "--image-size", "0"], "4 to 1024 pixels"),
         (["shapes", "--fit", "crop"], "invalid choice"),

@@ -23,8 +23,8 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "readers", "images", "readers.listing",
     "readers.folders", "readers.table", "readers.sources", "decoding", "splitting", "selecting",
-    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
-    "conversion", "training", "inference",
+    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
+    "networks", "artifacts", "conversion", "training", "inference",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action):
         shown = action.default not in (None, False, argparse.SUPPRESS, [])
-        if action.option_strings and shown and "%(default)" not in action.help:
+        if action.option_strings and shown and "(default" not in action.help:
             default = action.default
             text = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else None
             return f"{action.help} (default: {text or '%(default)s'})"

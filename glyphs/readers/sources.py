@@ -1,15 +1,21 @@
 """Which reader understands a source."""
 
 import contextlib
+import dataclasses
 import importlib
 
 from glyphs import files
 from glyphs.errors import PictureError, UsageError
 from glyphs.readers.listing import open_listing
 
-# Name of a reader -> its module; asked in this order whether a source is theirs.
+# Name of a reader -> its module; the last is asked first whether a source is theirs.
 READERS = {
     "folders": "folders",
+    "gnt": "gnt",
+    "etl8b": "etl",
+    "etl8g": "etl",
+    "etl9b": "etl",
+    "etl9g": "etl",
 }
 NAMES = tuple(READERS)
 
@@ -32,7 +38,8 @@ def open_index(source, options, *, scratch, reader=None):
     try:
         listing = open_listing(source, scratch)
         try:
-            yield _module(reader or _recognise(listing)).index(listing, options)
+            module = _module(READERS[reader]) if reader else _recognise(listing)
+            yield module.index(listing, dataclasses.replace(options, reader=reader))
         except PictureError as error:  # here a file that all others depend on
             raise UsageError(str(error)) from None
     finally:
@@ -40,10 +47,12 @@ def open_index(source, options, *, scratch, reader=None):
 
 
 def _recognise(listing):
-    for name in reversed(NAMES):
-        if name == "folders" or _module(name).recognise(listing):
-            return name
+    for name in dict.fromkeys(reversed(READERS.values())):  # each module once
+        module = _module(name)
+        if name != "folders" and module.recognise(listing):
+            return module
+    return _module("folders")
 
 
-def _module(reader):
-    return importlib.import_module(f"glyphs.readers.{READERS[reader]}")
+def _module(name):
+    return importlib.import_module(f"glyphs.readers.{name}")

@@ -121,6 +121,21 @@ def test_archives_and_single_files_are_read_alike(tmp_path, pack):
     assert not scratch.exists()
 
 
+def test_damaged_member_of_an_archive_is_named_and_the_others_are_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "ETL9B.zip", "w") as archive:
+        for number in (1, 2, 3):
+            records = random_records("etl9b", 4, seed=number)
+            archive.writestr(f"ETL9B/ETL9B_{number}", encode_file("etl9b", records))
+    data = bytearray((tmp_path / "ETL9B.zip").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "ETL9B.zip").write_bytes(data)
+    index = open_index(tmp_path / "ETL9B.zip")
+    assert [name for name, _ in index.damaged] == [f"{tmp_path}/ETL9B.zip/ETL9B/ETL9B_2"]
+    expected = [r[2] for number in (1, 3) for r in random_records("etl9b", 4, seed=number)]
+    found = [np.asarray(picture) // 255 for picture in pictures(index)]
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_of_other_names_are_told_by_content(tmp_path, kind):
     (tmp_path / "data.bin").write_bytes(encode_file(kind, random_records(kind, 20)))

@@ -20,7 +20,7 @@ from glyphs.readers import Index, records
 
 SUFFIX = ".gnt"
 _HEADER = struct.Struct("<IHHH")
-_BUFFER = 1 << 16  # bytes; the walk from header to header reads everything between, too
+_BUFFER = 1 << 18  # bytes; the walk from header to header reads everything between, too
 
 
 def recognise(listing):

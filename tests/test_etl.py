@@ -131,6 +131,7 @@ def test_damaged_member_of_an_archive_is_named_and_the_others_are_read(tmp_path)
     (tmp_path / "ETL9B.zip").write_bytes(data)
     index = open_index(tmp_path / "ETL9B.zip")
     assert [name for name, _ in index.damaged] == [f"{tmp_path}/ETL9B.zip/ETL9B/ETL9B_2"]
+    assert not index.skipped
     expected = [r[2] for number in (1, 3) for r in random_records("etl9b", 4, seed=number)]
     found = [np.asarray(picture) // 255 for picture in pictures(index)]
     np.testing.assert_array_equal(found, expected)

@@ -92,7 +92,7 @@ def index(listing, options):
         first = "; {}: {}".format(*damaged[0]) if damaged else ""
         raise UsageError(f"{listing.source}: no {reader.upper()} records in it{first}")
 
-    names, files, sheets, codes, offsets = zip(*found, strict=True)
+    read, files, sheets, codes, offsets = zip(*found, strict=True)
     file_numbers = np.repeat(np.arange(len(files), dtype=np.int32), [len(c) for c in codes])
     codes, labels_ = np.unique(np.concatenate(codes), return_inverse=True)
     sheets, groups = np.unique(np.concatenate(sheets), return_inverse=True)
@@ -110,7 +110,7 @@ def index(listing, options):
         label_encoding="jis",
         skipped=records.skipped(listing, names),
         damaged=damaged,
-        **records.splits_and_writers(names, file_numbers, groups.astype(np.int32), group_names),
+        **records.splits_and_writers(read, file_numbers, groups.astype(np.int32), group_names),
     )
 
 

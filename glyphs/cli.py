@@ -135,7 +135,12 @@ def source_options(args):
     """Return the readers.Options that the options of add_source say."""
     from glyphs import readers
 
-    return readers.Options(args.label_regex, args.class_map, args.transpose, args.margin)
+    return readers.Options(
+        label_regex=args.label_regex,
+        class_map=args.class_map,
+        transpose=args.transpose,
+        margin=args.margin,
+    )
 
 
 def regex(text):

@@ -21,10 +21,11 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
-    "errors", "files", "labels", "cli", "parallel", "readers", "images", "readers.listing",
-    "readers.folders", "readers.table", "readers.sources", "decoding", "splitting", "selecting",
-    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
-    "networks", "artifacts", "conversion", "training", "inference",
+    "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
+    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
+    "readers.sources", "decoding", "splitting", "selecting", "datasets_2016", "datasets",
+    "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
+    "conversion", "training", "inference",
 ]  # fmt: skip
 
 

@@ -14,6 +14,11 @@ SPLITS = ("train", "val", "test")
 READERS = {
     "folders": "folders",
     "table": "table",
+    "gnt": "gnt",
+    "etl8b": "etl",
+    "etl8g": "etl",
+    "etl9b": "etl",
+    "etl9g": "etl",
 }
 
 
@@ -68,12 +73,14 @@ class Options:
         transpose: True or False: whether rows and columns are swapped in arrays; None: as the
             files' names tell.
         margin: fraction of a box's sides by which crops of pages are widened on each side.
+        reader: the name of the reader that the user asks for, or None: told from the content.
     """
 
     label_regex: str | None = None
     class_map: str | None = None
     transpose: bool | None = None
     margin: float = 0.0
+    reader: str | None = None
 
 
 @dataclasses.dataclass

@@ -1,6 +1,7 @@
 """Which reader understands a source."""
 
 import contextlib
+import dataclasses
 import importlib
 import os
 
@@ -27,10 +28,11 @@ def open_index(source, options, *, scratch, reader=None):
     """
     try:
         listing = open_listing(source, scratch)
+        if reader is None and options.label_regex is not None:
+            reader = "folders"
         try:
-            if reader is None:
-                reader = "folders" if options.label_regex is not None else _recognise(listing)
-            index = _module(reader).index(listing, options)
+            module = _module(READERS[reader]) if reader else _recognise(listing)
+            index = module.index(listing, dataclasses.replace(options, reader=reader))
         except PictureError as error:  # of a file that all samples depend on
             raise UsageError(str(error)) from None
         index.root = os.path.dirname(listing.source) if listing.only else listing.source
@@ -40,15 +42,17 @@ def open_index(source, options, *, scratch, reader=None):
 
 
 def _recognise(listing):
-    for name in reversed(READERS):
-        if name != "folders" and _module(name).recognise(listing):
-            return name
+    """Return the module of the reader that understands a source."""
+    for name in dict.fromkeys(reversed(READERS.values())):  # each module once
+        module = _module(name)
+        if name != "folders" and module.recognise(listing):
+            return module
     if listing.only:
         raise UsageError(
             f"{listing.source}: neither a folder, nor an archive or a data file that is known here"
         )
-    return "folders"
+    return _module("folders")
 
 
-def _module(reader):
-    return importlib.import_module(f"glyphs.readers.{READERS[reader]}")
+def _module(name):
+    return importlib.import_module(f"glyphs.readers.{name}")

@@ -207,7 +207,7 @@ def train(
         made_by: the script that makes the dataset, to name where there is none.
         image_size: `(height, width)` that the network wants, None: that of the dataset.
         learning_rates: of each cycle, as multiples of --learning-rate.
-        **recipe: what else training.Recipe needs.
+        **recipe: what else recipes.Recipe needs.
 
     Raises:
         ArtifactError: the dataset is missing, damaged, or has no val split.
@@ -217,11 +217,11 @@ def train(
     if image_size:
         dataset = dataset.resized(image_size)
     with without_chatter():
-        from glyphs import training
+        from glyphs import recipes, training
 
         device = training.describe_device()
     training.say(device)
-    recipe = training.Recipe(
+    recipe = recipes.Recipe(
         epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rates=tuple(args.learning_rate * factor for factor in learning_rates),

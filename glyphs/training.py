@@ -15,36 +15,10 @@ import keras
 import numpy as np
 
 from glyphs import artifacts, cli, files
+from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
-from glyphs.images import resize_images
 
 EVALUATION_BATCH = 500
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """How to train; everything that a result depends on besides the data and the network.
-
-    Attributes:
-        network: the network's name.
-        epochs: the most epochs of a cycle.
-        patience: epochs without a lower val_loss after which a cycle stops.
-        learning_rates: Adam's learning rate in each cycle.
-        batch_size: pictures per step.
-        seed: of weights, dropout and order.
-        refit: whether to train anew on all data for the epochs found, and save that.
-        save_each_gain: write the model files whenever val_loss has reached a new low, so that a
-            long training can be used before it ends.
-    """
-
-    network: str
-    epochs: int
-    patience: int
-    learning_rates: tuple
-    batch_size: int
-    seed: int
-    refit: bool
-    save_each_gain: bool = False
 
 
 @dataclasses.dataclass
@@ -78,51 +52,6 @@ class State:
     seconds: float = 0.0
 
 
-class Pictures:
-    """Images and labels of one or more splits as one sequence, read only when used.
-
-    Args:
-        image_size: `(height, width)` of the pictures to give out; others are resized on the way.
-        *parts: `(images, labels)` pairs: uint8 `(n, h, w)`, int32 `(n,)`.
-    """
-
-    def __init__(self, image_size, *parts):
-        self.image_size = tuple(image_size)
-        self.parts = [(images, labels) for images, labels in parts if len(images)]
-        self.starts = np.cumsum([0] + [len(images) for images, _ in self.parts])
-
-    def __len__(self):
-        return int(self.starts[-1])
-
-    def take(self, samples):
-        """Return `(images, labels)` of the sample numbers, images as uint8 `(n, h, w, 1)`."""
-        x = np.empty((len(samples), *self.image_size, 1), np.uint8)
-        y = np.empty(len(samples), np.int32)
-        part = np.searchsorted(self.starts, samples, side="right") - 1
-        for i, (images, labels) in enumerate(self.parts):
-            here = np.flatnonzero(part == i)
-            taken = images[samples[here] - self.starts[i]]
-            x[here, ..., 0] = resize_images(taken, self.image_size)
-            y[here] = labels[samples[here] - self.starts[i]]
-        return x, y
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches of Pictures in a given order, for model.fit and model.evaluate."""
-
-    def __init__(self, pictures, order, batch_size):
-        super().__init__()
-        self.pictures = pictures
-        self.order = order
-        self.batch_size = batch_size
-
-    def __len__(self):
-        return math.ceil(len(self.order) / self.batch_size)
-
-    def __getitem__(self, i):
-        return self.pictures.take(self.order[i * self.batch_size : (i + 1) * self.batch_size])
-
-
 def train(dataset, build_network, recipe, prefix, *, resume=False):
     """Train a network on a dataset and write its model files.
 
@@ -131,7 +60,7 @@ def train(dataset, build_network, recipe, prefix, *, resume=False):
     Args:
         dataset: datasets.Dataset.
         build_network: function `(image_size, n_classes)` -> uncompiled keras.Model.
-        recipe: Recipe.
+        recipe: recipes.Recipe.
         prefix: of the model files.
         resume: go on from the checkpoint of an interrupted run, if there is one.
 
@@ -163,15 +92,15 @@ class Training:
 
     def run(self, *, resume):
         """Train from the beginning or from a checkpoint to the model files."""
-        self.build_model()
-        # A checkpoint holds the weights, the best weights and Adam's two moments, as float32.
-        files.check_can_write(self.paths.checkpoint, 16 * self.model.count_params())
-        if resume and not self.restore():
-            return
         data = self.dataset
         train, val, test = (self.pictures(split) for split in ("train", "val", "test"))
         if data.X_train_elastic is not None:
             train = self.pictures("train", "train_elastic")
+        self.build_model(len(train))
+        # A checkpoint holds the weights, the best weights and Adam's two moments, as float32.
+        files.check_can_write(self.paths.checkpoint, 16 * self.model.count_params())
+        if resume and not self.restore():
+            return
         say(
             f"dataset {data.path}: {len(train):,} train, {len(val):,} val, "
             f"{len(test):,} test pictures of {len(data.class_names)} classes, "
@@ -207,15 +136,14 @@ class Training:
         parts = ((getattr(data, f"X_{split}"), y[split]) for split in splits)
         return Pictures(data.preprocessing.image_size, *parts)
 
-    def build_model(self):
+    def build_model(self, n_train):
         """Build and compile the network with its initial weights, the same at every call."""
         keras.utils.set_random_seed(self.recipe.seed)
-        self.model = self.build_network(
-            self.dataset.preprocessing.image_size, len(self.dataset.class_names)
-        )
+        n_classes = len(self.dataset.class_names)
+        self.model = self.build_network(self.dataset.preprocessing.image_size, n_classes)
         self.model.compile(
-            optimizer=keras.optimizers.Adam(self.recipe.learning_rates[0]),
-            loss="sparse_categorical_crossentropy",
+            optimizer=make_optimizer(self.recipe, math.ceil(n_train / self.recipe.batch_size)),
+            loss=make_loss(self.recipe.label_smoothing, n_classes),
             metrics=["accuracy"],
         )
         self.model.optimizer.build(self.model.trainable_variables)
@@ -224,9 +152,9 @@ class Training:
         """Train one epoch, log it, decide what comes next, write the checkpoint."""
         state, recipe = self.state, self.recipe
         started = time.perf_counter()
-        rng = np.random.default_rng([recipe.seed, state.epochs_done])
-        batches = Batches(pictures, rng.permutation(len(pictures)), recipe.batch_size)
-        self.model.optimizer.learning_rate = recipe.learning_rates[state.cycle]
+        batches = self.batches(pictures)
+        if recipe.schedule == "cycles":
+            self.model.optimizer.learning_rate = recipe.learning_rates[state.cycle]
         limit = recipe.epochs if val else state.stopping[state.cycle]
         title = f"{state.phase} {state.cycle + 1}/{len(recipe.learning_rates)}"
         title += f"  epoch {state.epoch + 1:>2}/{limit}"
@@ -258,6 +186,21 @@ class Training:
         if state.epoch == limit or (val and state.wait == recipe.patience):
             self.end_cycle()
         self.write_checkpoint()
+
+    def batches(self, pictures):
+        """Return the Batches of the next epoch."""
+        recipe, data = self.recipe, self.dataset
+        key = (recipe.seed, self.state.epochs_done)
+        weights = None
+        if recipe.class_weights:
+            weights = balanced_weights(pictures.labels, len(data.class_names))
+        return Batches(
+            pictures,
+            np.random.default_rng(key).permutation(len(pictures)),
+            recipe.batch_size,
+            distort=Distortion(recipe.augment, key) if recipe.augment else None,
+            weights=weights,
+        )
 
     def note_best(self, val_loss, val_accuracy):
         """Keep the weights if this is the lowest val_loss so far; count the wait if not."""
@@ -292,7 +235,7 @@ class Training:
         self.measure()
         if recipe.refit:
             state.phase = "refit"
-            self.build_model()
+            self.build_model(len(self.pictures("train", "val", "test")))
         else:
             state.phase = "done"
 
@@ -420,6 +363,41 @@ class Training:
         glyphs = artifacts.read_architecture(self.prefix)["glyphs"]
         cycles = len(glyphs["figures"]["stopping_epochs"])
         return glyphs["training"] == self.identity and cycles == len(self.recipe.learning_rates)
+
+
+def make_optimizer(recipe, steps):
+    """Return the Keras optimizer of a recipe; `steps` are the batches of an epoch."""
+    learning_rate = recipe.learning_rates[0]
+    if recipe.schedule == "cosine":
+        steps *= recipe.epochs
+        warmup = round(recipe.warmup * steps)
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else learning_rate,
+            max(1, steps - warmup),
+            warmup_target=learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if recipe.optimizer == "sgd":
+        return keras.optimizers.SGD(learning_rate, momentum=recipe.momentum)
+    if recipe.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=recipe.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "alpha"])
+        return optimizer
+    return keras.optimizers.Adam(learning_rate)
+
+
+def make_loss(label_smoothing, n_classes):
+    """Return the loss for labels that are class numbers: cross-entropy, its target smoothed."""
+    if not label_smoothing:
+        return "sparse_categorical_crossentropy"
+
+    def smoothed_crossentropy(y_true, y_pred):
+        y_true = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), n_classes)
+        return keras.losses.categorical_crossentropy(
+            y_true, y_pred, label_smoothing=label_smoothing
+        )
+
+    return smoothed_crossentropy
 
 
 class EpochProgress:

@@ -25,7 +25,7 @@ ORDER = [
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
     "readers.sources", "decoding", "splitting", "selecting", "datasets_2016", "datasets",
     "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
-    "conversion", "training", "inference",
+    "conversion", "recipes", "batches", "training", "inference",
 ]  # fmt: skip
 
 

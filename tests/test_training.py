@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_script
 
-from glyphs import artifacts, datasets, images, training
+from glyphs import artifacts, datasets, images, recipes, training
+from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
-RECIPE = training.Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, True)
+RECIPE = recipes.Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, refit=True)
 
 
 def small_network(image_size, n_classes):
@@ -99,9 +100,9 @@ def test_refit_sees_all_pictures_for_the_epochs_of_the_search(whole_run):
 
 def test_refit_starts_from_the_initial_weights(dataset, tmp_path):
     run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
-    run.build_model()
+    run.build_model(100)
     first = run.model.get_weights()
-    run.build_model()
+    run.build_model(100)
     for one, other in zip(first, run.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -127,7 +128,7 @@ def test_cycle_stops_after_the_patience_and_counts_it(dataset, tmp_path):
 
 def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
     run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
-    run.build_model()
+    run.build_model(100)
     run.state.cycle = 1
     train_pictures = run.pictures("train")
     run.run_epoch(train_pictures, train_pictures)
@@ -137,25 +138,23 @@ def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
 def test_pictures_take_from_all_parts():
     rng = np.random.default_rng(0)
     parts = [(rng.integers(0, 255, (n, 2, 3), dtype=np.uint8), np.arange(n)) for n in (3, 0, 4)]
-    pictures = training.Pictures((2, 3), *parts)
+    pictures = Pictures((2, 3), *parts)
     samples = np.array([6, 0, 3, 2, 3])
     x, y = pictures.take(samples)
     everything = np.concatenate([images for images, _ in parts])
-    np.testing.assert_array_equal(x[..., 0], everything[samples])
+    np.testing.assert_array_equal(x, everything[samples])
     assert y.tolist() == [3, 0, 0, 2, 0]
 
 
 def test_pictures_of_another_size_are_resized(dataset):
-    pictures = training.Pictures((12, 10), (dataset.X_train, dataset.y_train))
+    pictures = Pictures((12, 10), (dataset.X_train, dataset.y_train))
     x, _ = pictures.take(np.array([3, 1]))
-    np.testing.assert_array_equal(
-        x[..., 0], images.resize_images(dataset.X_train[[3, 1]], (12, 10))
-    )
+    np.testing.assert_array_equal(x, images.resize_images(dataset.X_train[[3, 1]], (12, 10)))
 
 
 def test_every_sample_comes_once_an_epoch(dataset):
-    pictures = training.Pictures((16, 16), (dataset.X_train, dataset.y_train))
-    batches = training.Batches(pictures, np.random.default_rng(0).permutation(len(pictures)), 50)
+    pictures = Pictures((16, 16), (dataset.X_train, dataset.y_train))
+    batches = Batches(pictures, np.random.default_rng(0).permutation(len(pictures)), 50)
     labels = np.concatenate([batches[i][1] for i in range(len(batches))])
     assert [len(batches[i][1]) for i in range(len(batches))] == [50, 50, 44]
     np.testing.assert_array_equal(np.bincount(labels), np.bincount(dataset.y_train))
@@ -212,7 +211,7 @@ def test_distorted_images_are_trained_on_with_the_labels_of_their_originals(data
 
 def test_diverged_training_stops_with_advice(dataset, tmp_path):
     run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
-    run.build_model()
+    run.build_model(100)
     run.model.get_layer("probabilities").bias.assign([np.nan] * 3)
     run.state.stopping = [1]
     pictures = run.pictures("train")
@@ -278,3 +277,80 @@ def test_killed_script_resumes_to_the_same_bytes(toy_dataset, toy_model, tmp_pat
     run_script(*map(str, ["model.py", *command[2:]]), "--resume", cwd=tmp_path)
     name = "model_weights.h5"
     assert (tmp_path / name).read_bytes() == (toy_model.parent / name).read_bytes()
+
+
+# --- Recipes other than the seed's ---
+
+COSINE = recipes.Recipe(
+    "small", 3, None, (0.004,), 20, 1, optimizer="adamw", schedule="cosine", weight_decay=0.01,
+    warmup=0.2, label_smoothing=0.1, class_weights=True, augment="ciresan",
+)  # fmt: skip
+
+
+def test_a_resumed_run_of_every_part_equals_an_uninterrupted_one(dataset, tmp_path):
+    whole = train(dataset, tmp_path / "whole", COSINE)
+    train(dataset, tmp_path / "cut", COSINE, stop_after=1)
+    train(dataset, tmp_path / "cut", COSINE, stop_after=1, resume=True)
+    resumed = train(dataset, tmp_path / "cut", COSINE, resume=True)
+    assert resumed.state.history == whole.state.history
+    for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_cosine_schedule_rises_then_falls_to_zero():
+    optimizer = training.make_optimizer(dataclasses.replace(COSINE, warmup=0.1), 100)
+    rates = [float(optimizer.learning_rate)]
+    schedule = optimizer._learning_rate
+    rates = [float(schedule(step)) for step in (0, 15, 30, 165, 300)]
+    assert rates == pytest.approx([0, 0.002, 0.004, 0.002, 0], abs=1e-6)
+
+
+def test_weight_decay_leaves_biases_and_normalization_alone(dataset, tmp_path):
+    recipe = dataclasses.replace(COSINE, weight_decay=100.0, label_smoothing=0.0)
+    run = training.Training(dataset, small_network, recipe, str(tmp_path / "m"))
+    run.build_model(144)
+    decays = {
+        variable.path: run.model.optimizer._use_weight_decay(variable)
+        for variable in run.model.trainable_variables
+    }
+    assert {path for path, decayed in decays.items() if decayed} == {
+        "dense/kernel", "probabilities/kernel",
+    }  # fmt: skip
+
+
+def test_smoothed_loss_equals_its_definition():
+    p = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
+    y = np.array([0, 1])
+    target = np.eye(3)[y] * 0.9 + 0.1 / 3
+    expected = -(target * np.log(p)).sum(axis=1)
+    loss = training.make_loss(0.1, 3)(keras.ops.convert_to_tensor(y), p)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), expected, rtol=1e-5)
+
+
+def test_balanced_weights_let_every_class_count_the_same():
+    labels = np.repeat([0, 1, 3], [10, 30, 60])
+    weights = balanced_weights(labels, 4)
+    np.testing.assert_allclose(np.bincount(labels, weights[labels]), [100 / 3, 100 / 3, 0, 100 / 3])
+
+
+def test_pictures_are_distorted_anew_in_every_epoch_and_batch(dataset):
+    pictures = Pictures((16, 16), (dataset.X_train, dataset.y_train))
+    order = np.arange(40) % 20  # the same pictures in both batches
+
+    def epoch(number):
+        distort = Distortion("seed", (1, number))
+        batches = Batches(pictures, order, 20, distort=distort)
+        return [batches[i][0] for i in range(2)]
+
+    first, again, other = epoch(0), epoch(0), epoch(1)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], other[0])
+    assert not np.array_equal(first[0][..., 0], pictures.take(order[:20])[0])
+
+
+def test_validation_pictures_are_not_distorted(dataset, tmp_path, monkeypatch):
+    distorted = []
+    monkeypatch.setattr(Distortion, "__call__", lambda self, x, i: distorted.append(len(x)) or x)
+    train(dataset, tmp_path / "m", dataclasses.replace(COSINE, epochs=1))
+    assert set(distorted) == {20, 4}  # training batches; all of val are one batch of 18

@@ -311,7 +311,7 @@ def test_create_dataset_end_to_end(tmp_path):
     data = write_pair(tmp_path / "data", "npz", "k49-train", images[:24], labels[:24])
     write_pair(data, "npz", "k49-test", images[24:], labels[24:])
     run = run_script("create_dataset.py", data, "--image-size", 16, cwd=tmp_path)
-    assert "polarity: 30 light-on-dark" in run.stdout
+    assert "polarity: light-on-dark (as the format has it)" in run.stdout
     dataset = datasets.open_dataset(tmp_path / "characters_dataset")
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [21, 3, 6]
     np.testing.assert_array_equal(dataset.X_test, images[24:])

@@ -28,7 +28,10 @@ MAX_FILE = images.MAX_BYTES  # of a picture in an archive, unpacked
 MAX_RATIO = 200
 SMALL = 1 << 30
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
+_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
+    NotImplementedError,
+)  # fmt: skip
 _DECOMPRESSORS = ((b"\x1f\x8b", gzip), (b"\xfd7zXZ\x00", lzma), (b"BZh", bz2))
 
 
@@ -359,7 +362,7 @@ class _ZipListing(Listing):
                 yield stream
         except (NotImplementedError, RuntimeError):
             raise PictureError(self.path(name), _METHOD) from None
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
             raise PictureError(self.path(name), images.reason_of(error)) from None
 
 

@@ -76,7 +76,10 @@ def index(listing, options):
         is_emnist = pair.images.rpartition("/")[2].lower().startswith("emnist")
         transposed = is_emnist if options.transpose is None else options.transpose
         if is_emnist and options.transpose is None:
-            notes.append(f"{pair.images}: transposed, since EMNIST stores columns as rows")
+            notes.append(
+                f"{pair.images}: transposed, since EMNIST stores columns as rows "
+                "(--no-transpose leaves them)"
+            )
         parts.append(_locate_images(listing, pair, transposed))
         numbers.append(_read_labels(listing, pair, parts[-1].count, names))
     values, numbers = np.unique(np.concatenate(numbers), return_inverse=True)
@@ -126,8 +129,8 @@ def _choose(listing):
             is_sibling = chosen and pair.data_set == chosen[0].data_set
             if is_sibling and pair.split not in [c.split for c in chosen]:
                 notes.append(
-                    f"{pair.images} lies beside and is not read; a folder that holds only these "
-                    "two gives both, with their splits"
+                    f"{pair.images} lies beside and is not read; a folder with only the files of "
+                    "these two sets gives both, with their splits"
                 )
         pairs = chosen
     if not pairs:
@@ -141,7 +144,7 @@ def _choose(listing):
         shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         raise UsageError(
             f"{listing.source}: more than one set of arrays ({shown}); give one of these files "
-            "instead, unpacked, or a folder with the files of one set"
+            "instead (unpack an archive first), or a folder with the files of one set"
         )
     return sorted(pairs, key=lambda pair: SPLITS.index(pair.split or "train")), notes
 

@@ -23,9 +23,9 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "readers.sources", "decoding", "splitting", "selecting", "datasets_2016", "datasets",
-    "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
-    "conversion", "training", "inference",
+    "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
+    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
+    "networks", "artifacts", "conversion", "training", "inference",
 ]  # fmt: skip
 
 

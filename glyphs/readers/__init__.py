@@ -19,6 +19,8 @@ READERS = {
     "etl8g": "etl",
     "etl9b": "etl",
     "etl9g": "etl",
+    "kmnist": "kmnist",
+    "kaggle": "kaggle",
 }
 
 

@@ -23,9 +23,11 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "readers.sources", "decoding", "splitting", "selecting", "datasets_2016", "datasets",
-    "building", "resampling", "elastic", "augmenting", "previews", "networks", "artifacts",
-    "conversion", "recipes", "batches", "training", "inference",
+    "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
+    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
+    "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
+    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
+    "networks", "artifacts", "conversion", "recipes", "batches", "training", "inference",
 ]  # fmt: skip
 
 

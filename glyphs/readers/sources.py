@@ -26,6 +26,7 @@ def open_index(source, options, *, scratch, reader=None):
         UsageError: there is no such source, or nothing in it that the reader understands.
         StorageError: no permission, or no space for the scratch file.
     """
+    files.remove(scratch)  # of a run that was killed; it would be added to
     try:
         listing = open_listing(source, scratch)
         if reader is None and options.label_regex is not None:

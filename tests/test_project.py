@@ -24,7 +24,9 @@ ORDER = [
     "errors", "files", "labels", "cli", "parallel", "readers", "images", "readers.listing",
     "readers.folders", "readers.table", "readers.sources", "decoding", "splitting", "selecting",
     "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
-    "networks", "artifacts", "conversion", "training", "inference",
+    "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.kmnist",
+    "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks.transfer", "networks",
+    "catalogue", "artifacts", "conversion", "training", "inference",
 ]  # fmt: skip
 
 

@@ -24,14 +24,16 @@ MAX_JSON_BYTES = 8_000_000  # 5,000 classes need half a million; parsed, it may 
 # What our networks consist of. A file that names any other class is refused before it is built.
 LAYERS = frozenset(
     {
-        "InputLayer", "Rescaling", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "PReLU",
-        "ReLU", "Activation", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D",
-        "GlobalMaxPooling2D", "ZeroPadding2D", "Dropout", "Flatten", "Dense", "Softmax",
+        "InputLayer", "Rescaling", "Conv2D", "DepthwiseConv2D", "SeparableConv2D",
+        "BatchNormalization", "PReLU", "ReLU", "Activation", "MaxPooling2D", "AveragePooling2D",
+        "GlobalAveragePooling2D", "GlobalMaxPooling2D", "ZeroPadding2D", "Add", "Concatenate",
+        "Dropout", "Flatten", "Dense", "Softmax",
     }
 )  # fmt: skip
 PARTS = {
     "keras.initializers": {
         "Zeros", "Ones", "Constant", "HeNormal", "HeUniform", "GlorotNormal", "GlorotUniform",
+        "RandomNormal",
     },
     "keras.constraints": {"MaxNorm"},
     "keras.regularizers": {"L1", "L2", "L1L2"},
@@ -39,6 +41,7 @@ PARTS = {
     None: {"__keras_tensor__"},
 }  # fmt: skip
 MAX_VALUES = 1 << 27  # numbers that a picture may become between two layers
+OPEN_SIDE = 64  # what a side counts that a network leaves open, for pictures of any size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,7 +230,7 @@ def _check_network(content, path, weights_size):
         if content["class_name"] != "Functional":
             foreign.append(content["class_name"])
         foreign += _foreign_parts(layers)
-        is_too_large = sum(map(_kernel_size, layers)) * 4 > weights_size
+        is_too_large = sum(map(_weights_of, layers)) * 4 > weights_size
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         foreign, is_too_large = ["missing or impossible layers"], False
     if foreign:
@@ -256,20 +259,49 @@ def _foreign_parts(layers):
     return foreign
 
 
-def _kernel_size(layer):
-    """Return the number of weights in a layer's kernel, or raise ValueError for an absurd layer."""
-    config = layer["config"]
+def _weights_of(layer):
+    """Return how many weights a layer has at least, or raise ValueError for an absurd layer."""
+    kind, config = layer["class_name"], layer["config"]
     shape = layer.get("build_config", {}).get("input_shape") or config.get("batch_shape") or [None]
-    outputs = config.get("units", config.get("filters", 0))
-    sides = config.get("kernel_size", [])
-    numbers = [*shape[1:], *sides, outputs]
-    if not all(type(number) is int and number >= 0 for number in numbers):
+    shapes = shape if isinstance(shape[0], list) else [shape]  # Add and Concatenate have several
+    counts = ("units", "filters", "depth_multiplier")
+    numbers = [*config.get("kernel_size", []), *(config[key] for key in counts if key in config)]
+    if (
+        max(map(values_of, shapes)) > MAX_VALUES
+        or max(map(_count, numbers), default=0) > MAX_VALUES
+    ):
         raise ValueError
-    if outputs and len(shape) < 2:
-        raise ValueError  # Keras always writes what a layer was built for
-    if max(math.prod(shape[1:]), outputs) > MAX_VALUES:
+    area = math.prod(config.get("kernel_size", []))
+    match kind:
+        case "Dense":
+            return _count(shape[-1]) * config["units"]
+        case "Conv2D":
+            return area * _count(shape[-1]) * config["filters"]
+        case "DepthwiseConv2D":
+            return area * _count(shape[-1]) * config["depth_multiplier"]
+        case "SeparableConv2D":
+            return (area + config["filters"]) * _count(shape[-1]) * config["depth_multiplier"]
+        case "BatchNormalization":
+            return 2 * _count(shape[config["axis"]])
+        case "PReLU":
+            return values_of(shape)
+    return 0
+
+
+def values_of(shape):
+    """Return how many numbers a picture has in a tensor `(None, ..., channels)`.
+
+    Raises:
+        ValueError: the shape is none.
+    """
+    return math.prod(_count(OPEN_SIDE if side is None else side) for side in shape[1:])
+
+
+def _count(number):
+    """Return a number of a file that must be a whole one, 0 or above."""
+    if type(number) is not int or number < 0:
         raise ValueError
-    return outputs * shape[-1] * math.prod(sides) if outputs else 0
+    return number
 
 
 def onnx_model(prefix, architecture, *, notify=lambda message: None):

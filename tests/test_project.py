@@ -27,7 +27,13 @@ ORDER = [
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
     "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
     "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
-    "networks", "artifacts", "conversion", "recipes", "batches", "training", "inference",
+    "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
+    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
+    "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
+    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
+    "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
+    "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
+    "catalogue", "artifacts", "conversion", "recipes", "batches", "training", "inference",
 ]  # fmt: skip
 
 

@@ -11,12 +11,13 @@ import sys
 import time
 import zlib
 
+import keras
 import numpy as np
 import pytest
 from conftest import DATA, ROOT, draw_shape, make_folder, run_script
 from mutants import join, mutants
 
-from glyphs import artifacts, datasets, files, images, inference, networks
+from glyphs import artifacts, conversion, datasets, files, images, inference, networks
 from glyphs.errors import ArtifactError, PictureError, StorageError
 from glyphs.readers import folders
 
@@ -183,6 +184,28 @@ def negative_units(content):
     layer(content, "Dense")["config"]["units"] = -1
 
 
+def a_billion_weights_a_channel(content):
+    depthwise = layer(content, "Conv2D")
+    depthwise["class_name"] = "DepthwiseConv2D"
+    depthwise["config"] |= {"depth_multiplier": 10**9}
+
+
+def convolution_of_a_billion_pixels(content):
+    layer(content, "Conv2D")["config"]["kernel_size"] = [10**5, 10**4]
+
+
+def slopes_for_every_pixel(content):
+    layer(content, "PReLU")["build_config"]["input_shape"] = [None, 4000, 4000, 4]
+
+
+def averages_of_every_pixel(content):
+    layer(content, "BatchNormalization")["build_config"]["input_shape"] = [None, 1, 1, 10**7]
+
+
+def unknown_channels(content):
+    layer(content, "Dense")["build_config"]["input_shape"] = [None, None]
+
+
 def no_layers(content):
     content["config"] = {"layers": 5}
 
@@ -196,7 +219,8 @@ def no_sum_of_the_weights(content):
     [lambda_layer, lambda_activation, function_of_python, layer_of_another_module,
      registered_layer, model_in_the_model, other_model_class, a_billion_units,
      more_weights_than_the_file_holds, layer_built_for_nothing, huge_pictures, negative_units,
-     no_layers, no_sum_of_the_weights],
+     a_billion_weights_a_channel, convolution_of_a_billion_pixels, slopes_for_every_pixel,
+     averages_of_every_pixel, unknown_channels, no_layers, no_sum_of_the_weights],
 )  # fmt: skip
 def test_signed_model_that_is_not_ours_is_refused_before_it_is_built(prefix, harm):
     content = artifacts.read_architecture(prefix)
@@ -206,6 +230,15 @@ def test_signed_model_that_is_not_ours_is_refused_before_it_is_built(prefix, har
         artifacts.read_architecture(prefix)
     assert str(error.value).startswith(prefix)
     assert "\n" not in str(error.value)
+
+
+def test_signed_model_that_makes_pictures_huge_on_the_way_is_refused(prefix):
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Concatenate()([keras.layers.ZeroPadding2D(5000)(inputs)] * 2)
+    outputs = keras.layers.GlobalMaxPooling2D()(x)
+    artifacts.write_model(prefix, keras.Model(inputs, outputs), FACTS)
+    with pytest.raises(ArtifactError, match="needs too much memory"):
+        conversion.load(prefix, artifacts.read_architecture(prefix))
 
 
 # What Keras 1 and Keras 2 wrote.

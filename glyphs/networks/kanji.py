@@ -1,16 +1,9 @@
-"""The networks, each a function that returns an uncompiled keras.Model.
-
-All take float values of the uint8 range in `(n, height, width, 1)`, 0 = paper, 255 = ink, scale
-them inside, and return probabilities `(n, n_classes)`. Layers have fixed names, so that the same
-network is the same file whatever was built before it.
-"""
+"""The network of the three model scripts."""
 
 import keras
 from keras import layers
 
-# A user's own Keras settings must not change what a network is.
-keras.config.set_floatx("float32")
-keras.config.set_image_data_format("channels_last")
+from glyphs.networks import parts
 
 
 def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block_2=False):
@@ -27,9 +20,12 @@ def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block
         units: width of the two dense layers.
         pad_block_2: put a pixel of padding around what the second block pools: 15 pixels a side
             then become 17 and 8, not 7.
+
+    Raises:
+        UsageError: the pictures are too small.
     """
-    inputs = keras.Input((*image_size, 1), name="images")
-    x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    inputs = parts.pictures("kanji", image_size, smallest=8)
+    x = parts.rescaled(inputs)
     for i, (n_filters, rate) in enumerate(zip(filters, (0.1, 0.2, 0.3), strict=True), 1):
         x = layers.Conv2D(
             n_filters,
@@ -54,12 +50,7 @@ def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block
         )(x)
         x = _normalized(x, f"dense{i}")
         x = layers.Dropout(0.5, name=f"dense{i}_dropout")(x)
-    outputs = layers.Dense(
-        n_classes,
-        activation="softmax",
-        kernel_constraint=keras.constraints.MaxNorm(4),
-        name="probabilities",
-    )(x)
+    outputs = parts.probabilities(x, n_classes, kernel_constraint=keras.constraints.MaxNorm(4))
     return keras.Model(inputs, outputs, name="kanji")
 
 

@@ -1,0 +1,41 @@
+"""Our own network: small, and the most accurate on pictures of about 32x32 pixels."""
+
+import keras
+from keras import layers
+
+from glyphs.networks import parts
+
+FILTERS = (32, 64, 128, 256)  # of the two convolutions of each block
+
+
+def glyphnet(image_size, n_classes, *, dropout=0.4):
+    """Return the network of four blocks: two 3x3 convolutions and max pooling each.
+
+    1,277,060 parameters at 32x32 and 100 classes.
+
+    Args:
+        image_size: `(height, width)`, at least 16x16.
+        n_classes: number of classes.
+        dropout: rate before the last layer.
+
+    Raises:
+        UsageError: the pictures are too small.
+    """
+    inputs = parts.pictures("glyphnet", image_size, smallest=16)
+    x = parts.rescaled(inputs)
+    for i, filters in enumerate(FILTERS, 1):
+        for letter in "ab":
+            name = f"conv{i}{letter}"
+            x = layers.Conv2D(
+                filters,
+                3,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=name,
+            )(x)
+            x = parts.normalized_relu(x, name)
+        x = layers.MaxPooling2D(2, name=f"conv{i}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(inputs, parts.probabilities(x, n_classes), name="glyphnet")

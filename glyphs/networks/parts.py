@@ -1,0 +1,48 @@
+"""What several networks are made of."""
+
+import keras
+from keras import layers
+
+from glyphs.errors import UsageError
+
+
+def pictures(network, image_size, smallest=1):
+    """Return the input layer "images" of a network, float `(n, height, width, 1)`.
+
+    Raises:
+        UsageError: a side of the pictures has fewer than `smallest` pixels.
+    """
+    check_size(network, image_size, smallest)
+    return keras.Input((*image_size, 1), name="images")
+
+
+def check_size(network, image_size, smallest):
+    """Raise UsageError where a side of the pictures has fewer than `smallest` pixels."""
+    if min(image_size) < smallest:
+        height, width = image_size
+        raise UsageError(
+            f"{network} needs pictures of at least {smallest}x{smallest} pixels; build the dataset "
+            f"with a larger --image-size. Received: {height}x{width}"
+        )
+
+
+def rescaled(x):
+    """Values 0..255 become 0..1."""
+    return layers.Rescaling(1 / 255, name="rescaling")(x)
+
+
+def normalized_relu(x, name, **normalization):
+    """BatchNorm, with Keras's constants unless others are given, then ReLU."""
+    x = layers.BatchNormalization(**normalization, name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def dense_block(x, units, rate, name):
+    """Dense, BatchNorm, ReLU, Dropout."""
+    x = normalized_relu(layers.Dense(units, name=name)(x), name)
+    return layers.Dropout(rate, name=f"{name}_dropout")(x)
+
+
+def probabilities(x, n_classes, **options):
+    """The last layer of most networks: dense, softmax."""
+    return layers.Dense(n_classes, activation="softmax", name="probabilities", **options)(x)

@@ -46,3 +46,50 @@ class Recipe:
     class_weights: bool = False
     augment: str | None = None
     init: str | None = None
+
+
+# What train.py does for each network unless told otherwise: the seeds' settings, where known.
+DEFAULTS = {
+    "glyphnet": {
+        "epochs": 24, "patience": None, "learning_rates": (0.002,), "batch_size": 128,
+        "optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.05, "warmup": 0.1,
+        "label_smoothing": 0.1, "augment": "ciresan",
+    },
+    "kanji": {
+        "epochs": 50, "patience": 6, "learning_rates": (0.01, 0.001), "batch_size": 100,
+        "refit": True,
+    },
+    "kanji30": {
+        "epochs": 50, "patience": 6, "learning_rates": (0.01, 0.001), "batch_size": 100,
+        "refit": True,
+    },
+    "kanji-wide": {
+        "epochs": 10, "patience": 5, "learning_rates": (0.01, 0.001, 0.0001), "batch_size": 100,
+    },
+    "kuzushiji": {"epochs": 10, "patience": None, "learning_rates": (0.0001,), "batch_size": 512},
+    "kuzushiji-fcn": {
+        "epochs": 10, "patience": None, "learning_rates": (0.0001,), "batch_size": 512,
+    },
+    "xception": {"epochs": 10, "patience": None, "learning_rates": (0.0001,), "batch_size": 64},
+    "resnet152v2": {"epochs": 10, "patience": None, "learning_rates": (0.0001,), "batch_size": 64},
+    "kmnist": {"epochs": 12, "patience": None, "learning_rates": (0.001,), "batch_size": 400},
+    "hebrew": {"epochs": 50, "patience": None, "learning_rates": (0.001,), "batch_size": 32},
+    # 41 epochs are published; when the learning rate fell is not, so it falls when nothing helps.
+    "melnyk": {
+        "epochs": 25, "patience": 3, "learning_rates": (0.1, 0.01, 0.001), "batch_size": 256,
+        "optimizer": "sgd", "momentum": 0.9,
+    },
+}  # fmt: skip
+
+# How pictures are prepared for a network that is given a source in place of a dataset.
+PREPARATIONS = {
+    "kuzushiji": {"fit": "pad"},
+    "kuzushiji-fcn": {"fit": "pad"},
+    "xception": {"fit": "pad"},
+    "resnet152v2": {"fit": "pad"},
+    "hebrew": {"clean": "otsu"},
+    "melnyk": {"fit": "pad", "clean": "otsu-grey", "border": 4},
+}
+
+# Names of distortions for --augment, and the preset of glyphs.elastic that each is.
+AUGMENTS = {"elastic": "seed", "ciresan": "ciresan"}

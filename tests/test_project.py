@@ -23,17 +23,12 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
-    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
-    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
-    "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
-    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
     "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
     "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
     "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
     "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
-    "catalogue", "artifacts", "conversion", "recipes", "batches", "training", "inference",
+    "catalogue", "artifacts", "conversion", "recipes", "batches", "training", "reports",
+    "inference",
 ]  # fmt: skip
 
 

@@ -1,0 +1,212 @@
+"""Train a network, any of those that train.py --list names.
+
+    python train.py
+    python train.py --network kuzushiji --epochs 5
+    python train.py characters/ --network hebrew --batch-size 8 --validation-split 0.2 --output out/
+    python train.py --list
+
+Reads a `characters_dataset`; a folder of class folders, or whatever else create_dataset.py reads,
+is made into one on the way, as the network wants it. Writes what model.py writes, for classify.py,
+and beside it the history as CSV, its curves as PNG, and the test results as text. --output names
+the beginning of these files, or a folder for them. What is not said comes from the network's own
+recipe: its epochs, batch size, learning rates, distortions. An interrupted run goes on with
+--resume.
+"""
+
+import os
+import sys
+
+from glyphs import catalogue, cli, files, recipes
+from glyphs.errors import StorageError
+
+NETWORK = "glyphnet"
+
+
+def parse_args(argv=None):
+    options = cli.parser(__doc__)
+    options.add_argument(
+        "source",
+        nargs="?",
+        default="characters_dataset",
+        metavar="DATASET",
+        help="dataset, or source of pictures (default: characters_dataset)",
+    )
+    options.add_argument("--list", action="store_true", help="name the networks, and stop")
+    options.add_argument("--network", choices=tuple(catalogue.NETWORKS), default=NETWORK)
+    options.add_argument(
+        "--output",
+        default="model",
+        metavar="PREFIX",
+        help="beginning of the model files' names, or a folder for them",
+    )
+    options.add_argument(
+        "--image-size",
+        type=cli.image_size,
+        metavar="SIZE",
+        help="side in pixels, or HEIGHTxWIDTH (default: the dataset's)",
+    )
+    options.add_argument(
+        "--epochs", type=cli.integer(1), metavar="N", help="most epochs of a cycle"
+    )
+    options.add_argument(
+        "--patience",
+        type=cli.integer(1),
+        metavar="N",
+        help="stop a cycle after N epochs without a lower val_loss",
+    )
+    options.add_argument("--batch-size", type=cli.integer(1), metavar="N", help="pictures a step")
+    options.add_argument(
+        "--learning-rate", type=cli.positive_number, metavar="X", help="of the first cycle"
+    )
+    options.add_argument("--optimizer", choices=("adam", "adamw", "sgd"))
+    options.add_argument(
+        "--schedule",
+        choices=("cycles", "cosine"),
+        help="cycles: learning rates one after another; cosine: warm up, then down to 0",
+    )
+    options.add_argument(
+        "--augment",
+        choices=(*recipes.AUGMENTS, "none"),
+        help="distort the training pictures anew in every epoch",
+    )
+    options.add_argument(
+        "--label-smoothing", type=cli.share, metavar="X", help="share spread over all classes"
+    )
+    options.add_argument(
+        "--class-weights", action="store_true", help="let rare classes count as much as common ones"
+    )
+    options.add_argument(
+        "--validation-split",
+        type=cli.share,
+        metavar="X",
+        help="share of train to validate on, where the dataset has no val split",
+    )
+    options.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="initial weights of xception and resnet152v2: imagenet (the default), none, or a file",
+    )
+    options.add_argument(
+        "--init", metavar="PREFIX", help="start from the weights of this model, of other classes too"
+    )
+    options.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
+    )
+    cli.add_seed(options)
+    args = options.parse_args(argv)
+    if args.weights and not catalogue.find(args.network).takes_weights:
+        options.error(f"--weights is for networks that were pretrained; {args.network} was not")
+    if args.output.endswith(os.sep) or os.path.isdir(args.output):
+        args.output = os.path.join(args.output, "model")
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.list:
+        print_networks()
+        return
+    recipe = recipe_of(args)
+    folder = os.path.dirname(args.output)
+    with files.storage_errors(folder):
+        try:
+            os.makedirs(folder or ".", exist_ok=True)
+        except FileExistsError:
+            raise StorageError(f"{folder}: is in the way; remove it") from None
+    dataset = open_or_build(args)
+    run = cli.start_training(dataset, args, build_network(args), recipe)
+    if run.state.phase == "done":
+        write_reports(args.output, run)
+
+
+def print_networks():
+    """Print name, picture size, parameters and source of every network."""
+    for name, entry in catalogue.NETWORKS.items():
+        print(
+            f"{name:<14} {entry.side:>3}x{entry.side:<3} {entry.n_classes:>5,} classes "
+            f"{entry.parameters:>12,} parameters  {entry.source}"
+        )
+
+
+def recipe_of(args):
+    """Return the network's recipe with what the user said in place of its own."""
+    settings = dict(recipes.DEFAULTS[args.network])
+    for name in ("epochs", "patience", "batch_size", "optimizer", "label_smoothing", "schedule"):
+        if getattr(args, name) is not None:
+            settings[name] = getattr(args, name)
+    if args.learning_rate:
+        first, *_ = rates = settings["learning_rates"]
+        settings["learning_rates"] = tuple(args.learning_rate * rate / first for rate in rates)
+    if settings.get("schedule") == "cosine":
+        settings["learning_rates"] = settings["learning_rates"][:1]
+        settings.setdefault("warmup", 0.1)
+    if args.augment:
+        settings["augment"] = recipes.AUGMENTS.get(args.augment)
+    return recipes.Recipe(
+        network=args.network,
+        seed=args.seed,
+        class_weights=args.class_weights,
+        validation_split=args.validation_split or 0.0,
+        **settings,
+    )
+
+
+def build_network(args):
+    """Return the function that builds the network the user asks for."""
+    options = {}
+    if catalogue.find(args.network).takes_weights:
+        options["weights"] = None if args.weights == "none" else args.weights or "imagenet"
+
+    def build(image_size, n_classes):
+        return catalogue.build(args.network, image_size, n_classes, **options)
+
+    return build
+
+
+def open_or_build(args):
+    """Return the dataset; build it first where the source is pictures."""
+    from glyphs import datasets
+
+    path = args.source
+    if os.path.isdir(path) or (os.path.exists(path) and not datasets.is_dataset(path)):
+        path = build_dataset(args)
+    dataset = datasets.open_dataset(path)
+    return dataset.resized(args.image_size) if args.image_size else dataset
+
+
+def build_dataset(args):
+    """Build a dataset of the source beside the model files; return its path."""
+    from glyphs import building, images, readers
+    from glyphs.readers import sources
+
+    path = f"{args.output}_dataset"
+    size = args.image_size or catalogue.find(args.network).image_size
+    preprocessing = images.Preprocessing((size,), **recipes.PREPARATIONS.get(args.network, {}))
+    share = args.validation_split or 0.1
+    fractions = (1 - share, share, 0) if args.validation_split else (0.8, 0.1, 0.1)
+    scratch = files.temporary(f"{path}.unpacked")
+    with sources.open_index(args.source, readers.Options(), scratch=scratch) as index:
+        progress = cli.Progress(len(index.labels), "pictures")
+        try:
+            summary = building.build(
+                index, path, preprocessing, fractions=fractions, progress=progress.update
+            )
+        finally:
+            progress.clear()
+    for name, reason in summary.unreadable:
+        cli.print_warning(f"{name}: {reason}; left out")
+    return path
+
+
+def write_reports(prefix, run):
+    """Write history, curves and test results beside the model files."""
+    from glyphs import reports
+
+    reports.write_history(f"{prefix}_history.csv", run.state.history)
+    reports.write_curves(f"{prefix}_curves.png", run.state.history)
+    reports.write_results(f"{prefix}_results.txt", run.results())
+    print(f"saved {prefix}_history.csv, {prefix}_curves.png and {prefix}_results.txt")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

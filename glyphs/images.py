@@ -27,6 +27,8 @@ POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
 
+MIN_CONTRAST = 8  # grey levels; a picture with less is blank
+
 _TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
 
 
@@ -90,7 +92,8 @@ def read_picture(path):
         path: a PNG, JPEG, BMP, GIF, TIFF or WebP file.
 
     Returns:
-        A PIL image of mode "L".
+        A PIL image of mode "L". Its `info` says how the picture is stored: "mode" as Pillow calls
+        it, and "alpha": whether pixels can be transparent.
 
     Raises:
         PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
@@ -115,7 +118,9 @@ def decode_picture(data, path):
                 )
             with _quiet() if picture.format == "TIFF" else contextlib.nullcontext():
                 picture.load()
-            return _to_grey(picture)
+            grey = _to_grey(picture)
+            grey.info = {"mode": picture.mode, "alpha": picture.has_transparency_data}
+            return grey
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
@@ -263,7 +268,7 @@ def polarity_of(image):
     """
     darkest, lightest = image.getextrema()
     contrast = lightest - darkest
-    if contrast < 8:
+    if contrast < MIN_CONTRAST:
         return None
     grey, width = image.tobytes(), image.width
     border = grey[:width] + grey[-width:] + grey[::width] + grey[width - 1 :: width]

@@ -10,6 +10,7 @@ from conftest import ROOT, run_script
 
 SCRIPTS = [
     "create_dataset.py",
+    "inspect_dataset.py",
     "draw_samples.py",
     "model.py",
     "model30x30.py",
@@ -21,9 +22,11 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
-    "errors", "files", "labels", "cli", "parallel", "readers", "readers.folders", "images",
+    "errors", "files", "labels", "cli", "parallel", "fonts", "images", "readers", "readers.listing",
+    "readers.folders", "readers.sources", "inspecting",
     "decoding", "splitting", "datasets_2016", "datasets", "building", "resampling", "elastic",
     "augmenting", "previews", "networks", "artifacts", "conversion", "training", "inference",
+    "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
 ]  # fmt: skip
 
 

@@ -214,9 +214,7 @@ class _TarListing(Listing):
         self.tree = _tree_of(self.places)
 
     def samples(self, names):
-        return Ranges(
-            self.source, self.path_of_tar, names, [self.places[name] for name in names]
-        )
+        return Ranges(self.source, self.path_of_tar, names, [self.places[name] for name in names])
 
     def locate(self, name):
         if name not in self.places:

@@ -139,10 +139,12 @@ def say_facts(audit):
     def line(title, text):
         say(f"  {title:<20}{text}")
 
-    if len(counts):
+    if counts.min() == counts.max():
+        line("pictures a class", f"{counts[0]:,}")
+    else:
         rarest, largest = (index.class_names[i] for i in (counts.argmin(), counts.argmax()))
         line("pictures a class", f"{counts.min():,} ({rarest}) to {counts.max():,} ({largest})")
-        line("coverage", f"{audit.covering():,} classes make up {100 * audit.coverage:g} %")
+    line("coverage", f"{audit.covering():,} classes make up {100 * audit.coverage:g} %")
     for name, quartiles in (audit.quartiles() or {}).items():
         low, first, median, third, high = (f"{q:g}" for q in quartiles)
         line(name, f"{low} to {high}, median {median}, half are {first} to {third}")

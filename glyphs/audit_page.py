@@ -116,12 +116,13 @@ class _Page:
         parts = [
             f'<section class="finding {finding.severity}">\n<h3>'
             f'<span class="mark" aria-hidden="true">{MARKS[finding.severity]}</span>'
-            f"{text(_capital(finding.title))} <b>{finding.count:,}</b></h3>\n"
+            f"<span>{text(_capital(finding.title))}</span> <b>{finding.count:,}</b></h3>\n"
             f"<p>{text(_capital(finding.advice))}.</p>"
         ]
         shown = [self._shown(finding, i) for i in range(min(SHOWN, len(finding.samples)))]
         if shown:
-            parts.append(f'<ul class="pictures">{"".join(shown)}</ul>')
+            kind = "pictures" if finding.partners is None else "pictures pairs"
+            parts.append(f'<ul class="{kind}">{"".join(shown)}</ul>')
         lines = [f"{text(name)}: {text(reason)}" for name, reason in finding.records[:SHOWN]]
         lines += [self._together(*classes) for classes in finding.classes[:SHOWN]]
         lines += [text(group) for group in finding.groups[:SHOWN]]
@@ -147,7 +148,7 @@ class _Page:
         detail = finding.detail and finding.detail(position)
         if detail:
             parts.append(f'<p class="soft">{self.text(detail)}</p>')
-        return f"<li{' class=pair' if len(both) > 1 else ''}>{''.join(parts)}</li>"
+        return f"<li>{''.join(parts)}</li>"
 
     def _image(self, position):
         """Return a picture in the polarity it is stored in."""
@@ -318,9 +319,10 @@ ul {{ list-style: none; padding: 0; margin: .8rem 0; }}
 }}
 .finding.serious {{ border-left-color: var(--serious); }}
 .finding.warning {{ border-left-color: var(--warning); }}
-h3 b {{ float: right; font-variant-numeric: tabular-nums; }}
+h3 {{ display: flex; align-items: baseline; }}
+h3 b {{ margin-left: auto; padding-left: 1rem; }}
 .mark {{
-  display: inline-block; width: 1.5em; height: 1.5em; margin-right: .6em; border-radius: 50%;
+  flex: none; width: 1.5em; height: 1.5em; margin-right: .6em; border-radius: 50%;
   font-size: .8rem; line-height: 1.5em; text-align: center; color: var(--card);
   background: var(--note);
 }}
@@ -330,8 +332,9 @@ figure {{ margin: 0; }}
   display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .9rem;
 }}
 .pictures li {{ font-size: .85rem; line-height: 1.4; overflow-wrap: anywhere; }}
-.pictures li.pair {{ display: flex; gap: .8rem; grid-column: span 2; }}
-.pictures li.pair figure {{ flex: 1; }}
+.pictures.pairs {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)); }}
+.pairs li {{ display: flex; gap: .8rem; }}
+.pairs figure {{ flex: 1; }}
 .pictures figure {{ display: flex; gap: .6rem; align-items: flex-start; }}
 .pictures img, .absent {{ flex: none; border: 1px solid var(--line); border-radius: 3px; }}
 .pictures p {{ margin: .2rem 0 0; }}
@@ -355,7 +358,7 @@ summary {{ cursor: pointer; color: var(--soft); }}
   gap: .6rem 2rem;
 }}
 .sheets li {{ display: flex; gap: .8rem; align-items: center; min-width: 0; }}
-.sheets .name {{ flex: 0 0 7rem; line-height: 1.3; overflow-wrap: anywhere; font-size: .92rem; }}
+.sheets .name {{ flex: 0 0 7rem; line-height: 1.3; overflow-wrap: anywhere; font-size: .9rem; }}
 .sheets img {{
   min-width: 0; max-width: calc(100% - 7.8rem); height: auto; border-radius: 4px; padding: 2px;
 }}

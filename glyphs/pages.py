@@ -35,7 +35,7 @@ class Characters:
         parts, end = [], 0
         for match in _TEXT.finditer(text):
             parts += map(self._draw, text[end : match.start()])
-            parts.append(html.escape(match[0]))
+            parts.append(re.sub("[_/]", r"\g<0><wbr>", html.escape(match[0])))
             end = match.end()
         return "".join([*parts, *map(self._draw, text[end:])])
 

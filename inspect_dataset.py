@@ -16,7 +16,6 @@ import itertools
 import sys
 
 from glyphs import cli, labels
-from glyphs.errors import UsageError
 
 SERIOUS = 5  # exit code
 EXAMPLES = 3  # of a finding, on the terminal
@@ -37,15 +36,11 @@ def parse_args(argv=None):
         help="say how many of the most frequent classes make up this share of the pictures",
     )
     options.add_argument(
-        "--reader",
-        metavar="NAME",
-        help="what kind of source it is (default: told from its content)",
-    )
-    options.add_argument(
         "--label-encoding",
         choices=labels.ENCODINGS,
         help="what folder names of four hex digits mean: B0A1 is 亜 in euc-jp, 啊 in gb2312",
     )
+    cli.add_source(options)
     cli.add_workers(options)
     args = options.parse_args(argv)
     if args.coverage > 1:
@@ -59,12 +54,13 @@ def main(argv=None):
 
     if args.html:
         files.check_can_write(args.html)
-    with open_index(args) as (index, characters):
+    with open_index(args) as (index, characters, groups):
         progress = cli.Progress(len(index.labels), "pictures")
         try:
             audit = auditing.measure(
                 index,
                 characters,
+                groups,
                 coverage=args.coverage,
                 workers=args.workers,
                 progress=progress.update,
@@ -85,25 +81,26 @@ def main(argv=None):
 
 @contextlib.contextmanager
 def open_index(args):
-    """Yield `(index, characters)` of a source or a dataset."""
+    """Yield `(index, characters, groups)` of a source or a dataset; see auditing.Audit."""
     import os
     import tempfile
 
-    from glyphs import auditing, datasets, readers
+    from glyphs import auditing, datasets, selecting
     from glyphs.readers import sources
 
     if auditing.is_dataset(args.source):
         dataset = datasets.open_dataset(args.source)
-        yield auditing.index_dataset(dataset), dataset.characters
+        index = auditing.index_dataset(dataset)
+        yield index, dataset.characters, auditing.groups_of_dataset(dataset)
         return
-    if args.reader not in (None, *sources.NAMES):
-        raise UsageError(f"--reader {args.reader}: choose from {', '.join(sources.NAMES)}")
     with tempfile.TemporaryDirectory(prefix="inspect_dataset.") as folder:
         scratch = os.path.join(folder, "unpacked")
-        options = readers.Options()
+        options = cli.source_options(args)
         with sources.open_index(args.source, options, scratch=scratch, reader=args.reader) as index:
+            index = selecting.regroup(index, args.groups)
             encoding = args.label_encoding or index.label_encoding
-            yield index, [labels.character(name, encoding) for name in index.class_names]
+            characters = [labels.character(name, encoding) for name in index.class_names]
+            yield index, characters, auditing.groups_by_split(index)
 
 
 def print_table(audit, found, advice):
@@ -151,8 +148,8 @@ def say_facts(audit):
     for title, counter in (("stored as", audit.modes()), ("polarity", audit.polarities())):
         if not audit.is_dataset:
             line(title, ", ".join(f"{n:,} {kind}" for kind, n in counter.most_common()))
-    if index.groups is not None:
-        line("groups", f"{len(index.group_names):,} ({index.group_kind})")
+    if audit.groups is not None:
+        line(f"{index.group_kind}s", f"{audit.n_groups():,}")
     elif not audit.is_dataset:
         line("writers", "not known; a split by file order or by chance may mix them")
     if index.skipped:

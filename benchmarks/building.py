@@ -24,10 +24,9 @@ ROUNDS = 7
 def build(folder, output):
     """Build the dataset; return the seconds."""
     from glyphs import building, images
-    from glyphs.readers import folders
 
     started = time.perf_counter()
-    building.build(folders.index(folder), output, images.Preprocessing((SIZE,)))
+    building.build(measuring.index_of(folder), output, images.Preprocessing((SIZE,)))
     return time.perf_counter() - started
 
 
@@ -60,9 +59,8 @@ def check(folder, output):
     from PIL import Image
 
     from glyphs import datasets, images
-    from glyphs.readers import folders
 
-    index = folders.index(folder)
+    index = measuring.index_of(folder)
     if index.splits:
         sys.exit("give a folder of class folders, without train and test: Keras cannot read those")
     build(folder, output)
@@ -71,7 +69,7 @@ def check(folder, output):
     ours = np.concatenate([getattr(dataset, f"X_{name}") for name in splits])
     labels = np.concatenate([getattr(dataset, f"y_{name}") for name in splits])
     plain = []
-    for path in index.paths:
+    for path in index.samples.paths:
         with Image.open(path) as picture:
             grey = picture.convert("L").resize(SIZE[::-1], Image.Resampling.BILINEAR)
         is_light = images.polarity_of(grey) == "light-on-dark"

@@ -36,9 +36,7 @@ def train(folder, scratch):
 
 def some_pictures(folder):
     """Return the paths of at most BULK pictures from all over a folder."""
-    from glyphs.readers import folders
-
-    paths = folders.index(folder).paths
+    paths = measuring.index_of(folder).samples.paths
     step = -(-len(paths) // BULK)
     return paths[::step]
 

@@ -24,7 +24,6 @@ import measuring
 import numpy as np
 
 from glyphs import augmenting, datasets, elastic, images, parallel
-from glyphs.readers import folders
 
 ALPHA, SIGMA = 47.0, 6.0
 SIDES = (32, 64, 96)
@@ -269,7 +268,7 @@ def compare_end_to_end(pictures, path, workers):
 
 def read_pictures(folder, side):
     """Return POOL characters of a folder at a size, some of them repeated if it holds fewer."""
-    paths = folders.index(folder).paths
+    paths = measuring.index_of(folder).samples.paths
     paths = paths[:: max(1, len(paths) // POOL)]
     preprocessing = images.Preprocessing(((side, side),))
     pictures = np.stack([images.read_character(path, preprocessing) for path in paths[:POOL]])

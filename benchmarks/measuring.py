@@ -36,6 +36,14 @@ def characters(folder):
         yield folder
 
 
+def index_of(folder):
+    """Return the readers.Index of a folder of class folders."""
+    from glyphs import readers
+    from glyphs.readers import folders, listing
+
+    return folders.index(listing.open_listing(folder, scratch=None), readers.Options())
+
+
 def run_script(name, *arguments, cwd=None):
     """Run a script of this project, and return what it printed; stop the benchmark if it fails."""
     command = [sys.executable, os.path.join(ROOT, name), *arguments]

@@ -96,8 +96,8 @@ def summary(audit, found, advice):
         "modes": None if audit.is_dataset else dict(audit.modes()),
         "polarities": dict(audit.polarities()),
         "groups": None
-        if index.groups is None
-        else {"kind": index.group_kind, "count": len(index.group_names)},
+        if audit.groups is None
+        else {"kind": index.group_kind, "count": audit.n_groups()},
         "skipped": dict(index.skipped),
         "notes": index.notes,
         "advice": [vars(a) for a in advice],

@@ -81,6 +81,10 @@ class _Page:
         """The polarity of pictures that do not show it themselves."""
         return self.audit.polarities().most_common(1)[0][0]
 
+    def _polarity(self, position):
+        own = inspecting.POLARITIES[self.audit.facts["polarity"][position]]
+        return self.audit.index.polarity or own or self.majority
+
     def header(self, found):
         audit = self.audit
         counts = {s: sum(finding.severity == s for finding in found) for s in SEVERITIES}
@@ -95,8 +99,8 @@ class _Page:
                 for split in filter(None, audit.split_names)
             ),
         ]
-        if audit.index.groups is not None:
-            tiles.append((f"{len(audit.index.group_names):,}", f"{audit.index.group_kind}s"))
+        if audit.groups is not None:
+            tiles.append((f"{audit.n_groups():,}", f"{audit.index.group_kind}s"))
         return (
             f'<header>\n<p class="soft">What inspect_dataset.py found in</p>\n'
             f"<h1>{self.text(audit.index.source)}</h1>\n"
@@ -263,14 +267,13 @@ class _Page:
 
         if not len(positions):
             return '<span class="soft">no picture</span>'
-        polarity = self.audit.facts["polarity"]
         pitch = SIDE + GAP
         strip = Image.new("L", (pitch * len(positions) - GAP, SIDE), 255)
         for i, position in enumerate(positions.tolist()):
             picture = self.thumbnails.get(position)
             if picture is None:
                 continue
-            if (inspecting.POLARITIES[polarity[position]] or self.majority) == "light-on-dark":
+            if self._polarity(position) == "light-on-dark":
                 picture = ImageChops.invert(picture)
             left = i * pitch + (SIDE - picture.width) // 2
             strip.paste(picture, (left, (SIDE - picture.height) // 2))
@@ -283,7 +286,7 @@ class _Page:
         if not audit.is_dataset:
             lines += [("Stored as", _counted(audit.modes()))]
             lines += [("Polarity", _counted(audit.polarities()))]
-            if index.groups is None:
+            if audit.groups is None:
                 lines += [("Writers", "not known; a split by file order or by chance may mix them")]
         if index.skipped:
             lines += [("Passed over", _counted(index.skipped))]

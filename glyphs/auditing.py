@@ -41,6 +41,8 @@ class Audit:
         counts: int64 `(3, n_classes)`: readable pictures of each split and class; without splits
             `(1, n_classes)`.
         characters: for each class the character that it stands for, or None.
+        groups: dict, split (see split_names) -> names of the groups in it; None where no groups
+            are known.
         coverage: share of the pictures that the most frequent classes are to make up.
     """
 
@@ -51,6 +53,7 @@ class Audit:
     splits: np.ndarray | None
     counts: np.ndarray
     characters: list
+    groups: dict | None
     coverage: float
 
     @property
@@ -100,6 +103,8 @@ class Audit:
 
     def polarities(self):
         """Return how many of the readable pictures have which polarity: a Counter."""
+        if self.index.polarity:
+            return collections.Counter({self.index.polarity: int(self.readable.sum())})
         return self._counter("polarity", [p or "undecided" for p in inspecting.POLARITIES])
 
     def modes(self):
@@ -127,6 +132,10 @@ class Audit:
             for name, v in values.items()
         }
 
+    def n_groups(self):
+        """Return how many groups there are."""
+        return len(set(itertools.chain.from_iterable(self.groups.values())))
+
     def covering(self):
         """Return how many of the most frequent classes it takes to reach `coverage`."""
         counts = np.sort(self.pictures_per_class)[::-1]
@@ -134,12 +143,12 @@ class Audit:
         return min(int(np.searchsorted(np.cumsum(counts), share - 1e-9)) + 1, len(counts))
 
 
-def measure(index, characters, *, coverage=0.9, workers=None, progress=None):
+def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progress=None):
     """Look at all pictures of an index.
 
     Args:
         index: a readers.Index.
-        characters, coverage: see Audit.
+        characters, groups, coverage: see Audit.
         workers: number of processes; None: one per core. The result does not depend on it.
         progress: None, or a function called with the number of pictures looked at so far.
 
@@ -165,7 +174,7 @@ def measure(index, characters, *, coverage=0.9, workers=None, progress=None):
     counts = np.zeros((1 if splits is None else len(SPLITS), len(index.class_names)), np.int64)
     readable = facts["width"] > 0
     np.add.at(counts, (0 if splits is None else splits[readable], y[readable]), 1)
-    return Audit(index, facts, reasons, y, splits, counts, characters, coverage)
+    return Audit(index, facts, reasons, y, splits, counts, characters, groups, coverage)
 
 
 def thumbnails(audit, positions, side, *, workers=None):
@@ -208,6 +217,25 @@ def _workers(workers, count):
     return workers
 
 
+def groups_by_split(index):
+    """Return the groups of an index as Audit.groups says."""
+    if index.groups is None:
+        return None
+    groups = np.asarray(index.groups)
+    splits = np.zeros(len(groups)) if index.splits is None else np.asarray(index.splits)
+    names = (None,) if index.splits is None else SPLITS
+    return {
+        name: [index.group_names[group] for group in np.unique(groups[splits == number]).tolist()]
+        for number, name in enumerate(names)
+    }
+
+
+def groups_of_dataset(dataset):
+    """Return the groups of a datasets.Dataset as Audit.groups says."""
+    groups = dataset.manifest["groups"]
+    return groups and {split: groups[split] for split in SPLITS}
+
+
 def is_dataset(path):
     """Return whether a path is a file that begins as a `characters_dataset` does: as .npy."""
     if not os.path.isfile(path):
@@ -226,6 +254,7 @@ def index_dataset(dataset):
         dataset.class_names,
         DatasetImages(parts),
         np.concatenate(y),
+        group_kind=(dataset.manifest["groups"] or {}).get("kind"),
         splits=np.repeat(np.arange(len(SPLITS), dtype=np.int8), [len(part) for part in y]),
     )
     if dataset.X_train_elastic is not None:

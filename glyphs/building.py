@@ -16,16 +16,40 @@ CHUNK_BYTES = 1 << 24
 
 
 @dataclasses.dataclass
+class Groups:
+    """The groups of a dataset, such as its writers.
+
+    Attributes:
+        kind: what a group is; None where none are known.
+        names: for each split the names of the groups in it.
+        n_groups: how many there are.
+        n_crossing: how many of them are in a second (or third) split too.
+    """
+
+    kind: str | None = None
+    names: dict = dataclasses.field(default_factory=dict)
+    n_groups: int = 0
+    n_crossing: int = 0
+
+    def to_json(self):
+        if self.kind is None:
+            return None
+        return {"kind": self.kind, "kept_apart": not self.n_crossing, **self.names}
+
+
+@dataclasses.dataclass
 class Summary:
     """What building a dataset did, for the user."""
 
     class_names: list
     counts: dict  # split -> int64 (n_classes,)
     split_rule: str
+    groups: Groups
     polarities: collections.Counter
     skipped: collections.Counter
     unreadable: list  # (path, reason)
     left_out: list  # classes without a readable picture
+    polarity_told: str | None = None  # the source's own, where its format says which
     seconds: float = 0.0
     pictures_per_second: float = 0.0
 
@@ -35,6 +59,7 @@ def build(
     path,
     preprocessing,
     *,
+    selection=None,
     fractions=(0.8, 0.1, 0.1),
     shuffle_seed=None,
     label_encoding=None,
@@ -48,6 +73,7 @@ def build(
         index: a readers.Index.
         path: the file to write; an existing one is replaced at the end.
         preprocessing: how to turn pictures into images; its majority is decided here.
+        selection: dict: how the index was chosen from the source, to store in the manifest.
         fractions: shares of train, val and test, where the index has no splits.
         shuffle_seed: None (split by file order) or a seed.
         label_encoding: what four hex digits mean in class names (see labels.character).
@@ -86,14 +112,18 @@ def build(
                 preprocessing = dataclasses.replace(preprocessing, majority="light-on-dark")
                 undecided = decoded.undecided
                 _decode_again(index.samples, numbers, undecided, preprocessing, scratch)
+        decoded.unreadable = index.damaged + decoded.unreadable
         if strict and decoded.unreadable:
             raise _strict_error(decoded.unreadable, path)
         y, splits, summary = _split(index, decoded, fractions, shuffle_seed)
         summary.polarities = collections.Counter(p or "undecided" for p in decoded.polarities)
+        summary.polarity_told = index.polarity
         manifest = {
             "source": index.source,
+            "reader": index.reader,
+            "selection": selection or {},
             "split": summary.split_rule,
-            "groups": None,
+            "groups": summary.groups.to_json(),
             "unreadable": len(decoded.unreadable),
         }
         pool = np.memmap(scratch, np.uint8, "r", shape=(count, height, width)) if count else None
@@ -104,7 +134,7 @@ def build(
                 summary.class_names,
                 preprocessing,
                 manifest,
-                label_encoding=label_encoding,
+                label_encoding=label_encoding or index.label_encoding,
             )
         finally:
             del pool
@@ -172,20 +202,12 @@ def _split(index, decoded, fractions, shuffle_seed):
     if len(class_names) < 2:
         raise UsageError(
             f"{index.source}: {len(class_names)} classes with readable pictures; a classifier "
-            "needs at least 2 class folders with pictures in them"
+            "needs at least 2 classes with pictures"
         )
     y = np.searchsorted(kept, old_y).astype(np.int32)
-    if index.splits is not None:
-        rule = "as the folders say"
-        assigned = np.array(index.splits, np.int8)[samples]
-        if SPLITS.index("val") not in assigned:
-            rule += "; val is the last tenth of each class of train"
-            assigned = splitting.last_tenth_to_val(y[samples], assigned)
-    else:
-        shares = "/".join(f"{100 * fraction:g}" for fraction in fractions)
-        order = "in file order" if shuffle_seed is None else f"shuffled with seed {shuffle_seed}"
-        rule = f"{shares} of each class, {order}"
-        assigned = splitting.split_by_class(y[samples], fractions, shuffle_seed=shuffle_seed)
+    groups = None if index.groups is None else np.asarray(index.groups)[samples]
+    source_splits = None if index.splits is None else np.asarray(index.splits, np.int8)[samples]
+    assigned, rule = assign(y[samples], source_splits, groups, fractions, shuffle_seed)
     splits, counts = {}, {}
     for number, name in enumerate(SPLITS):
         members = samples[assigned == number]
@@ -197,9 +219,59 @@ def _split(index, decoded, fractions, shuffle_seed):
         class_names,
         counts,
         rule,
+        _groups(index, groups, assigned),
         collections.Counter(),
         index.skipped,
         decoded.unreadable,
         left_out,
     )
     return y, splits, summary
+
+
+def assign(y, source_splits, groups, fractions, shuffle_seed):
+    """Decide which split each sample goes to.
+
+    Args:
+        y: int32 `(n,)`, labels.
+        source_splits: int8 `(n,)`, indexes in SPLITS, where the source has splits; or None.
+        groups: int `(n,)`, or None where none are known or they need not be kept apart.
+        fractions: shares of train, val and test, where the source has no splits.
+        shuffle_seed: None or a seed.
+
+    Returns:
+        `(splits, rule)`: int8 `(n,)`, indexes in SPLITS; and the rule in words.
+    """
+    order = "in file order" if shuffle_seed is None else f"shuffled with seed {shuffle_seed}"
+    if source_splits is not None:
+        rule = "as the source has it"
+        if SPLITS.index("val") in source_splits:
+            return source_splits, rule
+        splits, train = source_splits.copy(), np.flatnonzero(source_splits == 0)
+        if groups is not None and len(train):
+            moved = splitting.split_groups(y[train], groups[train], (0.9, 0.1, 0))
+            if moved is not None:
+                splits[train] = moved
+                return splits, f"{rule}; val is a tenth of the groups of train"
+        return (
+            splitting.last_tenth_to_val(y, splits),
+            f"{rule}; val is the last tenth of each class of train",
+        )
+    shares = "/".join(f"{100 * fraction:g}" for fraction in fractions)
+    if groups is not None:
+        splits = splitting.split_groups(y, groups, fractions, shuffle_seed=shuffle_seed)
+        if splits is not None:
+            return splits, f"{shares}, whole groups at a time"
+    splits = splitting.split_by_class(y, fractions, shuffle_seed=shuffle_seed)
+    return splits, f"{shares} of each class, {order}"
+
+
+def _groups(index, groups, assigned):
+    if groups is None:
+        return Groups()
+    names = {
+        split: [index.group_names[group] for group in np.unique(groups[assigned == number])]
+        for number, split in enumerate(SPLITS)
+    }
+    n_groups = len(np.unique(groups))
+    n_crossing = sum(map(len, names.values())) - n_groups
+    return Groups(index.group_kind, names, n_groups, n_crossing)

@@ -19,7 +19,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action):
         shown = action.default not in (None, False, argparse.SUPPRESS, [])
-        if action.option_strings and shown and "%(default)" not in action.help:
+        if action.option_strings and shown and "(default" not in action.help:
             default = action.default
             text = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else None
             return f"{action.help} (default: {text or '%(default)s'})"
@@ -89,6 +89,72 @@ def add_workers(options):
         metavar="N",
         help="processes that work on pictures (default: one per core)",
     )
+
+
+def add_source(options):
+    """Add the options that say how to understand a source of pictures."""
+    from glyphs.readers import READERS
+
+    options.add_argument(
+        "--reader", choices=tuple(READERS), help="kind of source (default: told from its content)"
+    )
+    options.add_argument(
+        "--label-regex",
+        type=regex,
+        metavar="REGEX",
+        help="the class is what this finds in a picture's path, instead of its folder's name",
+    )
+    options.add_argument(
+        "--class-map",
+        metavar="FILE",
+        help="characters of numbered classes: CSV of index,codepoint,char (default: found beside)",
+    )
+    options.add_argument(
+        "--transpose",
+        action=argparse.BooleanOptionalAction,
+        help="swap rows and columns of arrays (default: for EMNIST)",
+    )
+    options.add_argument(
+        "--margin",
+        type=not_negative_number,
+        default=0.0,
+        metavar="X",
+        help="widen boxes on pages by this part of their sides, on each side",
+    )
+    options.add_argument(
+        "--groups",
+        type=group_rule,
+        default="auto",
+        metavar="RULE",
+        help="what must not be in two splits: auto (writers, books: as the source tells), none, or "
+        "a REGEX that finds the writer in a picture's name",
+    )
+
+
+def source_options(args):
+    """Return the readers.Options that the options of add_source say."""
+    from glyphs import readers
+
+    return readers.Options(
+        label_regex=args.label_regex,
+        class_map=args.class_map,
+        transpose=args.transpose,
+        margin=args.margin,
+    )
+
+
+def regex(text):
+    """Argparse type: a regular expression, as text."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"not a regular expression ({error}): {text!r}") from None
+    return text
+
+
+def group_rule(text):
+    """Argparse type: "auto", "none" or a regular expression."""
+    return text if text in ("auto", "none") else regex(text)
 
 
 def add_seed(options):

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -146,6 +147,8 @@ def _run_starts(*keys):
 
 
 def _polarity(audit):
+    if audit.index.polarity:  # the format says it
+        return
     clear = audit.readable & ~audit.blank
     polarity = audit.facts["polarity"]
     counts = np.bincount(polarity[clear], minlength=3)
@@ -182,7 +185,7 @@ def _stored(audit):
     )  # fmt: skip
     yield _mixture(
         audit, "mixed-colour", "note", ("in grey", "in colour or with a palette"),
-        ~np.isin(modes, _modes("1", "L", "I", "F")),
+        ~np.isin(modes, _modes("raw", "1", "L", "I", "F")),
         "harmless: all become grey",
     )  # fmt: skip
 
@@ -306,16 +309,12 @@ def _uneven(audit):
 
 
 def _groups(audit):
-    index = audit.index
-    if index.groups is None or audit.splits is None:
-        return
-    pairs = np.stack((np.asarray(index.groups, np.int64), audit.splits), axis=1)
-    groups, counts = np.unique(np.unique(pairs, axis=0)[:, 0], return_counts=True)
-    kind = index.group_kind or "group"
+    kind = audit.index.group_kind
+    splits_of = collections.Counter(itertools.chain.from_iterable((audit.groups or {}).values()))
     yield Finding(
         "groups-across-splits", "serious", f"{kind}s in more than one split",
         f"keep each {kind} in one: results on a known {kind} are better than on new ones",
-        groups=[index.group_names[group] for group in groups[counts > 1].tolist()],
+        groups=[group for group, n_splits in splits_of.items() if n_splits > 1],
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from glyphs.errors import PictureError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 FITS = ("stretch", "pad")
+CLEANS = ("none", "otsu", "otsu-grey")
 POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 
 # A character needs thousands of pixels; a picture past this is a mistake or an attack, and is
@@ -43,12 +44,17 @@ class Preprocessing:
             fills up with paper.
         polarity: "dark-on-light", "light-on-dark", or "auto": decided per picture.
         majority: the polarity of pictures that "auto" cannot decide.
+        clean: "otsu" makes the resized image black and white; "otsu-grey" makes the paper of the
+            picture white before it is resized, and leaves the ink its grey values; or "none".
+        border: pixels of paper around the picture, inside the first of the image sizes.
     """
 
     image_sizes: tuple
     fit: str = "stretch"
     polarity: str = "auto"
     majority: str = "dark-on-light"
+    clean: str = "none"
+    border: int = 0
 
     @property
     def image_size(self):
@@ -66,6 +72,8 @@ class Preprocessing:
             ValueError: the value describes none.
         """
         try:
+            older = {"clean": "none", "border": 0}  # files of before these existed
+            value = {**older, **value}
             fields = {field.name: value[field.name] for field in dataclasses.fields(cls)}
             fields["image_sizes"] = tuple((int(h), int(w)) for h, w in fields["image_sizes"])
         except (TypeError, KeyError, ValueError, OverflowError):
@@ -76,6 +84,9 @@ class Preprocessing:
             and fields["fit"] in FITS
             and fields["polarity"] in POLARITIES
             and fields["majority"] in POLARITIES[1:]
+            and fields["clean"] in CLEANS
+            and type(fields["border"]) is int
+            and 0 <= 2 * fields["border"] < min(fields["image_sizes"][0])
         )
         if not sane:
             raise ValueError(f"not a preprocessing: {value!r:.200}")
@@ -219,7 +230,7 @@ def _on_paper(picture):
         background = Image.new("RGBA", picture.size, paper)
         grey = Image.alpha_composite(background, picture).convert("L")
         darkest, lightest = grey.getextrema()
-        if lightest - darkest > 8 or darkest < 248:
+        if lightest - darkest > MIN_CONTRAST or darkest < 248:
             return grey
     return grey
 
@@ -235,26 +246,65 @@ def to_character(picture, preprocessing):
         `(image, polarity)`: the image as PIL image of mode "L", 0 = paper, 255 = ink; and the
         polarity found, None where it was undecided and the picture treated as the majority.
     """
-    height, width = preprocessing.image_sizes[0]
+    size = preprocessing.image_sizes[0]
+    height, width = (side - 2 * preprocessing.border for side in size)
     if preprocessing.fit == "stretch":
-        size = (width, height)
+        inner = (width, height)
     else:
         scale = min(width / picture.width, height / picture.height)
-        size = (
+        inner = (
             min(width, max(1, round(picture.width * scale))),
             min(height, max(1, round(picture.height * scale))),
         )
-    image = picture.resize(size, Image.Resampling.BILINEAR)
+    image = picture.resize(inner, Image.Resampling.BILINEAR)
     polarity = preprocessing.polarity
     if polarity == "auto":
         polarity = polarity_of(image)
-    if (polarity or preprocessing.majority) == "dark-on-light":
+    is_dark_on_light = (polarity or preprocessing.majority) == "dark-on-light"
+    if is_dark_on_light:
         image = ImageChops.invert(image)
-    if size != (width, height):
-        padded = Image.new("L", (width, height), 0)
-        padded.paste(image, ((width - size[0]) // 2, (height - size[1]) // 2))
+    if preprocessing.clean == "otsu-grey":
+        image = ImageChops.invert(picture) if is_dark_on_light else picture
+        threshold = otsu_threshold(image.histogram())
+        image = image.point([0] * (threshold + 1) + [*range(threshold + 1, 256)])
+        image = image.resize(inner, Image.Resampling.BILINEAR)
+    elif preprocessing.clean == "otsu":
+        threshold = otsu_threshold(image.histogram())
+        image = image.point([0] * (threshold + 1) + [255] * (255 - threshold))
+    if inner != size[::-1]:
+        padded = Image.new("L", size[::-1], 0)
+        padded.paste(image, ((size[1] - inner[0]) // 2, (size[0] - inner[1]) // 2))
         image = padded
     return image, polarity
+
+
+def otsu_threshold(histogram):
+    """Return the grey value that best divides a picture in two: what is above it is light.
+
+    Where several values divide it equally well, their mean. A picture with hardly any contrast has
+    no ink: 255.
+
+    Args:
+        histogram: how many pixels have each of 256 grey values.
+
+    Source: Otsu 1979, "A threshold selection method from gray-level histograms": the greatest
+    variance between the two classes.
+    """
+    present = [value for value, count in enumerate(histogram) if count]
+    if present[-1] - present[0] < MIN_CONTRAST:
+        return 255
+    count, total = sum(histogram), sum(value * n for value, n in enumerate(histogram))
+    below = sum_below = 0
+    best, first, last = -1.0, 0, 0
+    for value in range(present[0], present[-1]):
+        below += histogram[value]
+        sum_below += value * histogram[value]
+        variance = (total * below - count * sum_below) ** 2 / (below * (count - below))
+        if variance > best:
+            best, first = variance, value
+        if variance >= best:
+            last = value
+    return (first + last) // 2
 
 
 def polarity_of(image):

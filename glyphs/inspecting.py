@@ -12,9 +12,9 @@ from glyphs.errors import PictureError
 # stored, whether it has alpha. auditing.FACTS is the same for NumPy. Width 0: it is unreadable.
 RECORD = struct.Struct("<16s3I4B")
 POLARITIES = (None, "dark-on-light", "light-on-dark")
-MODES = (
-    "other", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I;16B",
-    "I", "F",
+MODES = (  # as Pillow names them; "raw" are the grey values of data files
+    "other", "raw", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16",
+    "I;16B", "I", "F",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def _record(picture):
     size = struct.pack("<2I", *picture.size)
     digest = hashlib.blake2b(size + picture.tobytes(), digest_size=16).digest()
     darkest, lightest = picture.getextrema()
-    mode = picture.info.get("mode", picture.mode)
+    mode = picture.info.get("mode", "raw")
     return RECORD.pack(
         digest,
         *picture.size,

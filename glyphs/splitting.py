@@ -67,6 +67,51 @@ def split_by_class(y, fractions, *, shuffle_seed=None):
     return ((ranks >= ends[:, 0]).astype(np.int8) + (ranks >= ends[:, 1])).astype(np.int8)
 
 
+def split_groups(y, groups, fractions, *, shuffle_seed=None):
+    """Assign each sample to a split so that no group is in two of them.
+
+    The groups take turns, the largest first: each goes to the split that lacks most of what it
+    brings, counted in shares of each class, so that rare classes weigh as much as common ones.
+
+    Args:
+        y: int `(n,)`.
+        groups: int `(n,)`: the group of each sample. Of two groups of a size, the lower number
+            comes first.
+        fractions: shares of train, val and test; they add up to 1.
+        shuffle_seed: None, or a seed: groups of a size come in random order.
+
+    Returns:
+        int8 `(n,)`: 0 = train, 1 = val, 2 = test; or None where there are fewer groups than splits
+        with a share.
+    """
+    names, members = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(members)
+    wanted = np.flatnonzero(fractions)
+    if len(names) < len(wanted):
+        return None
+    turns = np.arange(len(names))
+    if shuffle_seed is not None:
+        turns = np.random.default_rng(shuffle_seed).permutation(len(names))
+    turns = turns[np.argsort(-sizes[turns], kind="stable")]
+    n_classes = y.max() + 1
+    total = np.bincount(y, minlength=n_classes)
+    lacking = np.outer(np.array(fractions)[wanted], np.ones(n_classes))  # in shares of a class
+    y_by_group = np.split(y[np.argsort(members, kind="stable")], np.cumsum(sizes)[:-1])
+    chosen = np.empty(len(names), np.int8)
+    for group in turns.tolist():
+        counts = np.bincount(y_by_group[group], minlength=n_classes)
+        # Rounded, so that ties are ties whatever the order in which a machine adds.
+        best = np.argmax(np.round(lacking @ counts, 6))
+        lacking[best] -= counts / np.maximum(total, 1)
+        chosen[group] = wanted[best]
+    for split in wanted:
+        if split not in chosen:  # groups of very different sizes: give it the smallest there is
+            donor = np.bincount(chosen, minlength=3).argmax()
+            candidates = np.flatnonzero(chosen == donor)
+            chosen[candidates[sizes[candidates].argmin()]] = split
+    return chosen[members]
+
+
 def last_tenth_to_val(y, splits):
     """Move the last tenth of each class of train to val, where a source has no val.
 

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from glyphs import readers
+from glyphs.readers import sources
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"  # real data, where a developer has it
 
@@ -38,6 +41,13 @@ def make_folder(folder, counts, *, suffix=".png"):
         for i in range(count):
             draw_shape(shape, rng).save(folder / shape / f"{i + 1}{suffix}")
     return folder
+
+
+def index_of(source, reader=None, **options):
+    """Return the Index of a source that is not compressed."""
+    options = readers.Options(**options)
+    with sources.open_index(source, options, scratch=f"{source}.scratch", reader=reader) as index:
+        return index
 
 
 def run_script(*arguments, cwd=None, expect=0, stdin=None, environment=None, largest_file=None):

@@ -3,17 +3,16 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_folder, run_script
+from conftest import index_of, make_folder, run_script
 from PIL import Image
 
 from glyphs import datasets, images
-from glyphs.readers import folders
 
 
 def test_images_are_those_that_classify_reads(toy_folder, toy_dataset):
     dataset = datasets.open_dataset(toy_dataset)
-    index = folders.index(toy_folder)
-    first_of_each = [index.paths[index.labels.index(label)] for label in range(3)]
+    index = index_of(toy_folder)
+    first_of_each = [index.samples.paths[index.labels.index(label)] for label in range(3)]
     expected = [images.read_character(path, dataset.preprocessing) for path in first_of_each]
     np.testing.assert_array_equal(dataset.X_train[:3], expected)
     assert dataset.y_train[:6].tolist() == [0, 1, 2, 0, 1, 2]
@@ -114,13 +113,13 @@ def test_one_image_class_is_kept_for_training(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing"], "missing: no such folder"),
-        (["one"], "at least 2 class folders"),
+        (["missing"], "missing: no such file or folder"),
+        (["one"], "at least 2 classes"),
         (["shapes", "--split", "80", "10", "20"], "add up to 100"),
         (["shapes", "--image-size", "0"], "4 to 1024 pixels"),
         (["shapes", "--fit", "crop"], "invalid choice"),
         (["shapes", "--workers", "0"], "at least 1"),
-        ([], "FOLDER"),
+        ([], "SOURCE"),
     ],
 )
 def test_usage_errors_exit_with_2(tmp_path, arguments, message):

@@ -2,7 +2,7 @@ import os
 import unicodedata
 
 import pytest
-from conftest import make_folder
+from conftest import index_of, make_folder
 
 from glyphs.errors import UsageError
 from glyphs.readers import folders
@@ -17,37 +17,66 @@ def touch(folder, *names):
 
 def test_classes_are_in_code_point_order_and_files_in_natural_order(tmp_path):
     touch(tmp_path, "b/10.png", "b/2.png", "B/1.png", "亜/1.png", "あ/1.png")
-    index = folders.index(tmp_path)
+    index = index_of(tmp_path)
     assert index.class_names == ["B", "b", "あ", "亜"]
-    assert [os.path.basename(path) for path in index.paths] == ["1.png", "2.png", "10.png"] + 2 * [
-        "1.png"
-    ]
+    assert [os.path.basename(path) for path in index.samples.paths] == [
+        "1.png",
+        "2.png",
+        "10.png",
+    ] + 2 * ["1.png"]
     assert index.labels == [0, 1, 1, 2, 3]
 
 
 def test_hidden_and_stray_files_are_counted_not_read(tmp_path):
     touch(tmp_path, "a/1.png", "a/.DS_Store", "a/Thumbs.db", "b/1.JPG", ".git/x", "notes.txt")
-    (tmp_path / "a" / "more").mkdir()
-    index = folders.index(tmp_path)
-    assert len(index.paths) == 2
+    touch(tmp_path, "2.png", "b/2.png", "b/old/1.png")
+    index = index_of(tmp_path)
+    assert len(index.samples.paths) == 3
     assert index.skipped == {
         "hidden": 2,
-        "not a picture by its name": 1,
+        "not a picture by its name": 2,
         "outside the class folders": 1,
-        "folder inside a class folder": 1,
+        "in a folder inside a class folder": 1,
     }
+    assert index.notes == ["b: 1 pictures in a folder inside a class folder are passed over"]
+
+
+def test_nested_folders_are_classes_named_by_their_path(tmp_path):
+    touch(tmp_path, "all/Greek/beta/1.png", "all/Greek/alpha/1.png", "all/Latin/a/1.png")
+    touch(tmp_path, "all/Latin/chart.png", "all/Latin/a/2.png")
+    index = index_of(tmp_path)
+    assert index.class_names == ["Greek/alpha", "Greek/beta", "Latin/a"]
+    assert index.labels == [0, 1, 2, 2]
+    assert index.notes == ["all/Latin: 1 pictures outside the class folders are passed over"]
+
+
+def test_a_folder_around_the_splits_is_passed_by(tmp_path):
+    touch(tmp_path, "data/train/a/1.png", "data/train/b/1.png", "data/test/a/1.png")
+    index = index_of(tmp_path)
+    assert index.class_names == ["a", "b"]
+    assert index.splits == [0, 2, 0]
+
+
+def test_label_regex_finds_the_class_in_the_path(tmp_path):
+    touch(tmp_path, "scans/w1_a_01.png", "scans/w2_a_01.png", "scans/w1_b_01.png", "scans/odd.png")
+    index = index_of(tmp_path, label_regex=r"w\d+_(?P<label>[a-z])_")
+    assert index.class_names == ["a", "b"]
+    assert index.labels == [0, 0, 1]
+    assert index.skipped == {"no label in the name": 1}
+    with pytest.raises(UsageError, match="finds nothing in the names of its 4 pictures"):
+        index_of(tmp_path, label_regex="xyz")
 
 
 def test_folders_named_train_val_test_are_splits(tmp_path):
     touch(tmp_path, "train/a/1.png", "val/a/2.png", "test/a/3.png", "test/b/4.png")
-    index = folders.index(tmp_path)
+    index = index_of(tmp_path)
     assert index.class_names == ["a", "b"]
-    assert index.splits == ["train", "val", "test", "test"]
+    assert index.splits == [0, 1, 2, 2]
 
 
 def test_a_class_named_test_beside_others_is_a_class(tmp_path):
     touch(tmp_path, "test/1.png", "train/2.png", "other/3.png")
-    index = folders.index(tmp_path)
+    index = index_of(tmp_path)
     assert index.class_names == ["other", "test", "train"]
     assert index.splits is None
 
@@ -55,7 +84,7 @@ def test_a_class_named_test_beside_others_is_a_class(tmp_path):
 def test_names_that_differ_in_normal_form_only_are_one_class(tmp_path):
     names = [unicodedata.normalize(form, "が") for form in ("NFC", "NFD")]
     touch(tmp_path, *[f"{name}/1.png" for name in names], "b/1.png")
-    index = folders.index(tmp_path)
+    index = index_of(tmp_path)
     assert index.class_names == ["b", "が"]
     assert index.labels == [0, 1, 1]
     assert len(index.notes) == 1
@@ -72,21 +101,21 @@ def test_names_that_differ_in_normal_form_only_are_one_class(tmp_path):
 def test_folder_without_classes_is_an_error_that_says_what_to_do(tmp_path, names, message):
     touch(tmp_path, *names)
     with pytest.raises(UsageError, match=message):
-        folders.index(tmp_path)
+        index_of(tmp_path)
 
 
 def test_missing_folder_and_file_in_its_place_are_errors(tmp_path):
     touch(tmp_path, "file")
-    with pytest.raises(UsageError, match="no such folder"):
-        folders.index(tmp_path / "missing")
-    with pytest.raises(UsageError, match="not a folder"):
-        folders.index(tmp_path / "file")
+    with pytest.raises(UsageError, match="no such file or folder"):
+        index_of(tmp_path / "missing")
+    with pytest.raises(UsageError, match="file: neither a folder, nor"):
+        index_of(tmp_path / "file")
 
 
 def test_class_folder_that_is_not_utf8_is_an_error(tmp_path):
     os.makedirs(os.fsencode(tmp_path) + b"/\xff")
     with pytest.raises(UsageError, match="not valid UTF-8"):
-        folders.index(tmp_path)
+        index_of(tmp_path)
 
 
 def test_walk_finds_pictures_of_all_levels_once(tmp_path):

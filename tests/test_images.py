@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 from conftest import DATA, SHAPES, draw_shape
-from PIL import Image
+from PIL import Image, ImageChops
 
 from glyphs import images
 from glyphs.errors import PictureError
@@ -205,7 +205,7 @@ def test_preprocessing_survives_json():
 @pytest.mark.parametrize(
     "change",
     [{"fit": "crop"}, {"image_sizes": []}, {"image_sizes": [[0, 5]]}, {"image_sizes": [[10**9, 5]]},
-     {"majority": "auto"}, {"polarity": None}],
+     {"majority": "auto"}, {"polarity": None}, {"clean": "yes"}, {"border": 16}, {"border": 1.0}],
 )  # fmt: skip
 def test_impossible_preprocessing_is_refused(change):
     with pytest.raises(ValueError, match="not a preprocessing"):
@@ -285,3 +285,67 @@ def test_pngsuite_is_read_or_refused_as_its_names_say():
                 images.read_picture(path)
         else:
             assert images.read_picture(path).mode == "L"
+
+
+def test_otsu_threshold_equals_the_definition():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        dark, light = rng.normal(60, 20, 300), rng.normal(170, 30, 500)
+        values = np.clip(np.concatenate((dark, light)), 0, 255).astype(np.uint8)
+        variances = []
+        for threshold in range(255):
+            low, high = values[values <= threshold], values[values > threshold]
+            if len(low) and len(high):
+                shares = len(low) * len(high) / len(values) ** 2
+                variances.append((shares * (low.mean() - high.mean()) ** 2, threshold))
+        best = max(variance for variance, _ in variances)
+        equals = [t for variance, t in variances if variance > best * (1 - 1e-12)]
+        found = images.otsu_threshold(np.bincount(values, minlength=256).tolist())
+        assert found == (equals[0] + equals[-1]) // 2
+
+
+@pytest.mark.parametrize("ink", [30, 220])
+def test_clean_otsu_leaves_black_and_white(ink):
+    picture = Image.new("L", (60, 60), 250 - ink)
+    picture.paste(ink, (20, 25, 40, 35))
+    preprocessing = images.Preprocessing(((16, 16),), clean="otsu")
+    image, _ = images.to_character(picture, preprocessing)
+    assert set(image.tobytes()) == {0, 255}
+    assert image.getpixel((8, 8)) == 255
+    assert image.getpixel((1, 1)) == 0
+
+
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_clean_otsu_grey_makes_paper_white_and_leaves_ink_grey(is_inverted):
+    picture = Image.linear_gradient("L").resize((64, 64)).point(lambda v: 180 + v // 8)
+    picture.paste(60, (20, 20, 30, 44))
+    picture.paste(40, (30, 20, 40, 44))
+    if is_inverted:
+        picture = ImageChops.invert(picture)
+    image, _ = images.to_character(picture, images.Preprocessing(((64, 64),), clean="otsu-grey"))
+    assert image.getpixel((5, 60)) == image.getpixel((60, 5)) == 0
+    assert (image.getpixel((25, 30)), image.getpixel((35, 30))) == (195, 215)
+
+
+def test_clean_leaves_no_specks_on_blank_paper():
+    noise = np.random.default_rng(0).integers(240, 247, (40, 40), np.uint8)
+    for clean in ("otsu", "otsu-grey"):
+        preprocessing = images.Preprocessing(((32, 32),), clean=clean)
+        image, _ = images.to_character(Image.fromarray(noise), preprocessing)
+        assert image.getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize("fit", images.FITS)
+def test_border_is_paper_around_the_picture(fit):
+    picture = Image.new("L", (30, 30), 0)
+    preprocessing = images.Preprocessing(((20, 24),), fit, polarity="dark-on-light", border=3)
+    image = np.asarray(images.to_character(picture, preprocessing)[0])
+    inside = image[3:-3, 3:-3] if fit == "stretch" else image[3:-3, 5:-5]
+    assert (inside == 255).all()
+    assert image.astype(int).sum() == inside.size * 255
+
+
+def test_a_preprocessing_of_older_files_is_read():
+    value = images.Preprocessing(((8, 8),)).to_json()
+    del value["clean"], value["border"]
+    assert images.Preprocessing.from_json(value) == images.Preprocessing(((8, 8),))

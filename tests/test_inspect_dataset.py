@@ -60,7 +60,9 @@ def split(tmp_path):
 
 def measure(index, encoding=None, **options):
     characters = [labels.character(name, encoding) for name in index.class_names]
-    return auditing.measure(index, characters, workers=1, **options)
+    return auditing.measure(
+        index, characters, auditing.groups_by_split(index), workers=1, **options
+    )
 
 
 def inspect(folder, change=lambda index: None, encoding=None):
@@ -315,6 +317,32 @@ def test_groups_in_two_splits_are_serious(split):
     assert finding.title == "writers in more than one split"
 
 
+def test_groups_are_taken_from_names_and_known_to_datasets(split, tmp_path):
+    for path in split.glob("*/*/*.png"):
+        number = int(path.stem)
+        path.rename(path.with_name(f"w{3 if number % 20 == 0 else number // 20}_{number}.png"))
+    options = ("--groups", "w([0-9])", "--json")
+    dataset = tmp_path / "characters_dataset"
+    run_script("create_dataset.py", split, *options[:2], "--output", dataset, "--image-size", 40)
+    for source in ((split, *options), (dataset, "--json")):
+        report = json.loads(run_script("inspect_dataset.py", *source, expect=5).stdout)
+        assert report["groups"] == {"kind": "group", "count": 4}
+        (finding,) = report["findings"]
+        assert (finding["id"], finding["groups"]) == ("groups-across-splits", ["3"])
+
+
+def test_polarity_that_the_format_says_is_not_guessed(clean):
+    path = clean / "ring" / "3.png"
+    Image.eval(Image.open(path), lambda value: 255 - value).save(path)
+
+    def say_polarity(index):
+        index.polarity = "dark-on-light"
+
+    audit, found = inspect(clean, change=say_polarity)
+    assert found == {}
+    assert audit.polarities() == {"dark-on-light": 36}
+
+
 def test_serious_findings_come_first(clean):
     make_clean(clean, ["few"], 9, first=50)
     canvas(40).save(clean / "ring" / "blank.png")
@@ -338,7 +366,15 @@ def test_advice_follows_the_sizes(sizes, expected):
     facts["height"], facts["width"] = np.transpose(sizes)
     index = Index("name", "folders", ["a"], None, [0] * len(sizes))
     audit = auditing.Audit(
-        index, facts, {}, np.zeros(len(sizes), np.int32), None, np.ones((1, 1), int), [None], 0.9
+        index,
+        facts,
+        {},
+        np.zeros(len(sizes), np.int32),
+        None,
+        np.ones((1, 1), int),
+        [None],
+        None,
+        0.9,
     )
     advice = findings.advise(audit)
     assert [a.option for a in advice] == ["--image-size", "--fit"]
@@ -562,7 +598,7 @@ def test_distorted_images_are_noted_not_looked_at(tmp_path, clean):
     ("arguments", "code", "message"),
     [
         (["missing"], 2, "missing: no such file or folder"),
-        (["clean", "--reader", "nonsense"], 2, "nonsense: choose from folders"),
+        (["clean", "--reader", "nonsense"], 2, "invalid choice: 'nonsense'"),
         (["clean", "--coverage", "1.5"], 2, "must be at most 1"),
         (["clean", "--html", "missing/page.html"], 4, "does not exist"),
     ],
@@ -571,6 +607,17 @@ def test_mistakes_are_one_line(clean, arguments, code, message):
     run = run_script("inspect_dataset.py", *arguments, cwd=clean.parent, expect=code)
     assert message in run.stderr
     assert not os.path.exists(clean.parent / "page.html")
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data")
+def test_kmnist_has_a_blank_picture():
+    report = json.loads(
+        run_script("inspect_dataset.py", DATA / "kmnist", "--json", expect=5).stdout
+    )
+    (finding,) = report["findings"]
+    (sample,) = finding["samples"]
+    assert (finding["id"], sample["name"][-10:]) == ("blank", ".npz[9677]")
+    assert report["modes"] == {"raw": 10_000}
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data")

@@ -23,10 +23,11 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 # Imports go one way: a module may import those before it.
 ORDER = [
     "errors", "files", "labels", "cli", "parallel", "fonts", "images", "readers", "readers.listing",
-    "readers.folders", "readers.sources", "inspecting",
-    "decoding", "splitting", "datasets_2016", "datasets", "building", "resampling", "elastic",
-    "augmenting", "previews", "networks", "artifacts", "conversion", "training", "inference",
-    "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
+    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
+    "readers.kmnist", "readers.kaggle", "readers.sources", "inspecting", "decoding", "splitting",
+    "selecting", "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting",
+    "previews", "networks", "artifacts", "conversion", "training", "inference", "auditing",
+    "findings", "audit_json", "pages", "plots", "audit_page",
 ]  # fmt: skip
 
 

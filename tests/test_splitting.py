@@ -52,3 +52,46 @@ def test_last_tenth_of_train_becomes_val():
 def test_interleave_takes_one_of_each_class_in_turn():
     y = np.array([0, 0, 0, 1, 2, 2])
     assert y[splitting.interleave(y)].tolist() == [0, 1, 2, 0, 2, 0]
+
+
+def writers(rng, sizes, n_classes=5):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    return rng.integers(0, n_classes, len(groups)), groups
+
+
+@pytest.mark.parametrize("sizes", [[20] * 10, [100, 50, 20, 10, 5, 5, 5, 5], [7, 9, 300]])
+@pytest.mark.parametrize("shuffle_seed", [None, 3])
+def test_no_group_is_in_two_splits_and_none_is_empty(sizes, shuffle_seed):
+    y, groups = writers(np.random.default_rng(1), sizes)
+    splits = splitting.split_groups(y, groups, SHARES, shuffle_seed=shuffle_seed)
+    assert all(len(set(splits[groups == group])) == 1 for group in range(len(sizes)))
+    assert set(splits) == {0, 1, 2}
+
+
+def test_equal_groups_are_split_80_10_10():
+    y, groups = np.tile(np.arange(5), 400), np.repeat(np.arange(20), 100)
+    splits = splitting.split_groups(y, groups, SHARES)
+    assert np.bincount(splits).tolist() == [1600, 200, 200]
+
+
+def test_groups_are_spread_so_that_each_split_has_each_class():
+    # Ten writers of class 0 only and ten of class 1 only.
+    y, groups = np.repeat([0, 1], 1000), np.repeat(np.arange(20), 100)
+    splits = splitting.split_groups(y, groups, SHARES)
+    for label in (0, 1):
+        assert np.bincount(splits[y == label]).tolist() == [800, 100, 100]
+
+
+def test_a_shuffled_split_of_groups_differs_and_repeats():
+    y, groups = writers(np.random.default_rng(2), [20] * 30)
+    first, again, other = (
+        splitting.split_groups(y, groups, SHARES, shuffle_seed=seed) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_too_few_groups_cannot_be_split():
+    y, groups = writers(np.random.default_rng(2), [20] * 2)
+    assert splitting.split_groups(y, groups, SHARES) is None
+    assert set(splitting.split_groups(y, groups, (0.9, 0, 0.1))) == {0, 2}

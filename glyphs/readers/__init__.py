@@ -10,6 +10,19 @@ import dataclasses
 
 SPLITS = ("train", "val", "test")
 
+# Name of a reader -> its module. Whether a source is theirs is asked from the last to the first.
+READERS = {
+    "folders": "folders",
+    "table": "table",
+    "gnt": "gnt",
+    "etl8b": "etl",
+    "etl8g": "etl",
+    "etl9b": "etl",
+    "etl9g": "etl",
+    "kmnist": "kmnist",
+    "kaggle": "kaggle",
+}
+
 
 class Samples:
     """Where the pictures of a source lie. Each reader has a subclass, or uses `listing`'s."""
@@ -44,6 +57,13 @@ class Samples:
             yield numbers[start : start + size]
 
 
+def match_text(match, name):
+    """Return a match's group of this name, else its first group, else all of it."""
+    if name in match.re.groupindex:
+        return match[name]
+    return match[1] if match.re.groups else match[0]
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What a user may tell the readers; each uses what concerns it.
@@ -55,12 +75,14 @@ class Options:
         transpose: True or False: whether rows and columns are swapped in arrays; None: as the
             files' names tell.
         margin: fraction of a box's sides by which crops of pages are widened on each side.
+        reader: the name of the reader that the user asks for, or None: told from the content.
     """
 
     label_regex: str | None = None
     class_map: str | None = None
     transpose: bool | None = None
     margin: float = 0.0
+    reader: str | None = None
 
 
 @dataclasses.dataclass
@@ -83,6 +105,7 @@ class Index:
         skipped: how many files were passed over, by reason.
         damaged: `(name, reason)` of samples that are known to be unreadable already.
         notes: one line each about what the user may not expect.
+        root: path of the folder or archive, with which the samples' names begin.
     """
 
     source: str
@@ -100,3 +123,4 @@ class Index:
     skipped: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     damaged: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
+    root: str = ""

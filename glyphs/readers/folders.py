@@ -7,7 +7,7 @@ import unicodedata
 
 from glyphs.errors import PictureError, UsageError
 from glyphs.images import reason_of
-from glyphs.readers import SPLITS, Index
+from glyphs.readers import SPLITS, Index, match_text
 from glyphs.readers.listing import join, scan
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -139,19 +139,12 @@ class _Tree:
             for name in names:
                 path = join(folder, name)
                 match = regex.search(path[len(above) :])
-                label = match and _group(match, "label")
+                label = match and match_text(match, "label")
                 if label:
                     found[label].append(path)
                 else:
                     self.skipped["no label in the name"] += 1
         return sorted(found.items())
-
-
-def _group(match, name):
-    """Return a match's group of this name, else its first group, else all of it."""
-    if name in match.re.groupindex:
-        return match[name]
-    return match[1] if match.re.groups else match[0]
 
 
 def _nothing_found(listing, tree, options):

@@ -12,7 +12,6 @@ import io
 import lzma
 import os
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -30,7 +29,8 @@ MAX_RATIO = 200
 SMALL = 1 << 30
 
 _DAMAGE = (
-    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
+    NotImplementedError,
 )  # fmt: skip
 _DECOMPRESSORS = ((b"\x1f\x8b", gzip), (b"\xfd7zXZ\x00", lzma), (b"BZh", bz2))
 
@@ -45,10 +45,12 @@ class Listing:
             and "/"-separated, "" is the source itself. Folders without files are there too.
         only: where the source is a single file, its name in the folder it lies in; else None.
         skipped: Counter of what is left out of `tree`, by reason.
+        scratch: path of a file for what has to be unpacked; whoever opened the listing deletes it.
     """
 
-    def __init__(self, source):
+    def __init__(self, source, scratch):
         self.source = os.fspath(source)
+        self.scratch = scratch
         self.name = os.path.basename(os.path.abspath(self.source))
         self.tree = {}
         self.only = None
@@ -60,9 +62,13 @@ class Listing:
             for name in names:
                 yield join(folder, name)
 
+    def has(self, name):
+        """Return whether there is a file of this relative name."""
+        raise NotImplementedError
+
     def path(self, name):
         """Return what to call a file in messages."""
-        return os.path.join(self.source, *name.split("/"))
+        return os.path.join(self.source, name)
 
     def samples(self, names):
         """Return Samples of the picture files of these relative names."""
@@ -93,6 +99,46 @@ class Listing:
                 return file.read(length if size is None else min(size, length))
         except OSError as error:
             raise PictureError(self.path(name), images.reason_of(error)) from None
+
+    def open(self, name):
+        """Return a file's uncompressed bytes as a seekable binary stream.
+
+        Raises:
+            PictureError: the file cannot be read.
+        """
+        try:
+            return io.BufferedReader(_Stretch(*self.locate(name)))
+        except OSError as error:
+            raise PictureError(self.path(name), images.reason_of(error)) from None
+
+    def unpack(self, name, stream, size, stored):
+        """Append what a file unpacks to to the scratch file.
+
+        Args:
+            name: of the file, for messages.
+            stream: what to read the unpacked bytes from.
+            size: how many they must be.
+            stored: how many they are before unpacking.
+
+        Returns:
+            `(path, offset, size)`, as locate does.
+
+        Raises:
+            PictureError: the stream ends too early.
+            UsageError: the sizes are those of a decompression bomb.
+            StorageError: there is no space for the scratch file.
+        """
+        _refuse_bomb(self.path(name), size, stored)
+        missing = size
+        with files.storage_errors(self.scratch, size), open(self.scratch, "ab") as file:
+            start = file.tell()
+            while missing and (block := stream.read(min(missing, files.BLOCK))):
+                missing -= file.write(block)
+        if missing:
+            raise PictureError(
+                self.path(name), f"cut short: only {size - missing:,} of {size:,} bytes are there"
+            )
+        return self.scratch, start, size
 
 
 def join(folder, name):
@@ -131,7 +177,7 @@ def open_listing(source, scratch):
             f"{source}: {reason}; give the folder that holds the class folders, or an archive of it"
         ) from None
     if stat.S_ISDIR(status.st_mode):
-        return _FolderListing(source)
+        return _FolderListing(source, scratch)
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{source}: neither a folder nor a regular file")
     try:
@@ -140,25 +186,58 @@ def open_listing(source, scratch):
     except OSError as error:
         raise StorageError(f"{source}: cannot be read ({images.reason_of(error)})") from None
     try:
-        if zipfile.is_zipfile(source) and head[:2] == b"PK":
+        is_arrays = source.lower().endswith(".npz")  # a zip file only on the outside
+        if zipfile.is_zipfile(source) and head[:2] == b"PK" and not is_arrays:
             return _ZipListing(source, scratch)
         for magic, module in _DECOMPRESSORS:
             if head.startswith(magic):
                 with module.open(source) as stream:
                     is_tar = _is_tar(stream.read(512))
                 if is_tar:
-                    return _TarListing(source, _unpack(source, module, scratch))
+                    return _TarListing(source, scratch, _unpack(source, module, scratch))
         with open(source, "rb") as file:
             if _is_tar(file.read(512)):
-                return _TarListing(source, source)
-    except _DAMAGE as error:
+                return _TarListing(source, scratch, source)
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the disk; bz2 and gzip raise it without a number for damage
         raise UsageError(f"{source}: damaged archive ({images.reason_of(error)})") from None
-    return _FileListing(source)
+    return _FileListing(source, scratch)
+
+
+class _Stretch(io.RawIOBase):
+    """A stretch of a file, as a file of its own."""
+
+    def __init__(self, path, offset, size):
+        self.file = io.FileIO(path)
+        self.offset = offset
+        self.size = size
+        self.position = 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.file.seek(self.offset + self.position)
+        count = self.file.readinto(memoryview(buffer)[: max(0, self.size - self.position)])
+        self.position += count
+        return count
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self.position = max(0, (0, self.position, self.size)[whence] + offset)
+        return self.position
+
+    def close(self):
+        self.file.close()
+        super().close()
 
 
 class _FolderListing(Listing):
-    def __init__(self, source):
-        super().__init__(source)
+    def __init__(self, source, scratch):
+        super().__init__(source, scratch)
 
         def refuse(path, error):
             raise StorageError(f"{path}: cannot be listed ({error.strerror})") from error
@@ -171,6 +250,9 @@ class _FolderListing(Listing):
     def samples(self, names):
         return Files([self.path(name) for name in names])
 
+    def has(self, name):
+        return os.path.isfile(self.path(name))  # tables may name files outside the folder
+
     def locate(self, name):
         path = self.path(name)
         try:
@@ -182,8 +264,8 @@ class _FolderListing(Listing):
 class _FileListing(_FolderListing):
     """A single file: the folder around it, with only that file chosen."""
 
-    def __init__(self, source):
-        Listing.__init__(self, source)
+    def __init__(self, source, scratch):
+        Listing.__init__(self, source, scratch)
         folder, self.only = os.path.split(self.source)
         self.folder = folder or "."
         with os.scandir(self.folder) as entries:
@@ -191,14 +273,14 @@ class _FileListing(_FolderListing):
         self.tree = {"": sorted(names, key=natural_key)}
 
     def path(self, name):
-        return os.path.join(os.path.dirname(self.source), *name.split("/"))
+        return os.path.join(os.path.dirname(self.source), name)
 
 
 class _TarListing(Listing):
     """A tar file; `path_of_tar` is where it lies uncompressed."""
 
-    def __init__(self, source, path_of_tar):
-        super().__init__(source)
+    def __init__(self, source, scratch, path_of_tar):
+        super().__init__(source, scratch)
         self.path_of_tar = path_of_tar
         self.places = {}  # relative name -> (offset, size)
         with tarfile.open(path_of_tar, "r:") as archive:
@@ -216,6 +298,9 @@ class _TarListing(Listing):
     def samples(self, names):
         return Ranges(self.source, self.path_of_tar, names, [self.places[name] for name in names])
 
+    def has(self, name):
+        return name in self.places
+
     def locate(self, name):
         if name not in self.places:
             raise PictureError(self.path(name), "no such file in the archive")
@@ -224,8 +309,7 @@ class _TarListing(Listing):
 
 class _ZipListing(Listing):
     def __init__(self, source, scratch):
-        super().__init__(source)
-        self.scratch = scratch
+        super().__init__(source, scratch)
         self.archive = zipfile.ZipFile(source)
         self.members = {}
         self.unpacked = {}  # relative name -> (path, offset, size)
@@ -248,16 +332,15 @@ class _ZipListing(Listing):
             places.append((member.header_offset, *sizes, method, member.CRC))
         return ZipMembers(self.source, self.source, names, places)
 
+    def has(self, name):
+        return name in self.members
+
     def locate(self, name):
         if name not in self.unpacked:
             member = self._member(name)
-            _refuse_bomb(self.path(name), member.file_size, member.compress_size)
-            with files.storage_errors(self.scratch, member.file_size):
-                with open(self.scratch, "ab") as file:
-                    start = file.tell()
-                    with self._reading(name) as stream:
-                        shutil.copyfileobj(stream, file, files.BLOCK)
-            self.unpacked[name] = (self.scratch, start, member.file_size)
+            with self._reading(name) as stream:
+                sizes = (member.file_size, member.compress_size)
+                self.unpacked[name] = self.unpack(name, stream, *sizes)
         return self.unpacked[name]
 
     def read(self, name, size=None):
@@ -279,7 +362,7 @@ class _ZipListing(Listing):
                 yield stream
         except (NotImplementedError, RuntimeError):
             raise PictureError(self.path(name), _METHOD) from None
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
             raise PictureError(self.path(name), images.reason_of(error)) from None
 
 

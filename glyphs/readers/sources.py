@@ -1,17 +1,14 @@
 """Which reader understands a source."""
 
 import contextlib
+import dataclasses
 import importlib
+import os
 
 from glyphs import files
 from glyphs.errors import PictureError, UsageError
+from glyphs.readers import READERS
 from glyphs.readers.listing import open_listing
-
-# Name of a reader -> its module; asked in this order whether a source is theirs.
-READERS = {
-    "folders": "folders",
-}
-NAMES = tuple(READERS)
 
 
 @contextlib.contextmanager
@@ -23,27 +20,40 @@ def open_index(source, options, *, scratch, reader=None):
         options: readers.Options.
         scratch: path of a file that is written if an archive has to be unpacked, and deleted at
             the end of the block.
-        reader: one of NAMES, or None: told from the content.
+        reader: one of READERS, or None: told from the content.
 
     Raises:
         UsageError: there is no such source, or nothing in it that the reader understands.
         StorageError: no permission, or no space for the scratch file.
     """
+    files.remove(scratch)  # of a run that was killed; it would be added to
     try:
         listing = open_listing(source, scratch)
+        if reader is None and options.label_regex is not None:
+            reader = "folders"
         try:
-            yield _module(reader or _recognise(listing)).index(listing, options)
-        except PictureError as error:  # here a file that all others depend on
+            module = _module(READERS[reader]) if reader else _recognise(listing)
+            index = module.index(listing, dataclasses.replace(options, reader=reader))
+        except PictureError as error:  # of a file that all samples depend on
             raise UsageError(str(error)) from None
+        index.root = os.path.dirname(listing.source) if listing.only else listing.source
+        yield index
     finally:
         files.remove(scratch)
 
 
 def _recognise(listing):
-    for name in reversed(NAMES):
-        if name == "folders" or _module(name).recognise(listing):
-            return name
+    """Return the module of the reader that understands a source."""
+    for name in dict.fromkeys(reversed(READERS.values())):  # each module once
+        module = _module(name)
+        if name != "folders" and module.recognise(listing):
+            return module
+    if listing.only:
+        raise UsageError(
+            f"{listing.source}: neither a folder, nor an archive or a data file that is known here"
+        )
+    return _module("folders")
 
 
-def _module(reader):
-    return importlib.import_module(f"glyphs.readers.{READERS[reader]}")
+def _module(name):
+    return importlib.import_module(f"glyphs.readers.{name}")

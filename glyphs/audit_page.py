@@ -195,7 +195,7 @@ class _Page:
         else:
             lead = (
                 f"The {k:,} most frequent of {n:,} classes make up {share} of the pictures. "
-                f"The other {n - k:,} have {counts[order[k]]:,} or fewer each."
+                f"None of the others has more than {counts[order[k]]:,}."
             )
         chips = "".join(
             f"<li{' class=rare' if i >= k else ''}>{self._short(label)} "

@@ -33,9 +33,9 @@ def frequency_curve(counts, k, share):
         f'<text x="{LEFT - 8}" y="{y(tick) + 4}" text-anchor="end">{tick:,}</text>'
         for tick in _ticks(most, is_log)
     )
-    ends = (0, n // 4, n // 2, 3 * n // 4, n) if n >= 8 else (0, n)
     marks = "".join(
-        f'<text x="{x(end)}" y="{HEIGHT - 8}" text-anchor="middle">{end:,}</text>' for end in ends
+        f'<text x="{x(tick)}" y="{HEIGHT - 8}" text-anchor="middle">{tick:,}</text>'
+        for tick in _ticks(n, is_log=False)
     )
     side, shift = ("end", -8) if k > n / 2 else ("start", 8)
     cutoff = (

@@ -21,6 +21,7 @@ folders are named train, val or test, they are the splits. Without val, a tenth 
 Writes `characters_dataset`, which model.py trains on.
 """
 
+import collections
 import sys
 
 from glyphs import cli, labels
@@ -161,8 +162,9 @@ def main(argv=None):
             )
         finally:
             progress.clear()
-    for path, reason in summary.unreadable:
-        cli.print_warning(f"{path}: {reason}; left out")
+    for (path, reason), count in collections.Counter(summary.unreadable).items():
+        times = f" ({count:,} times)" if count > 1 else ""
+        cli.print_warning(f"{path}: {reason}; left out{times}")
     print_summary(summary, selection, args, existed)
 
 

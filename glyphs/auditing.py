@@ -160,7 +160,7 @@ def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progr
     done = 0
     tasks = _tasks(index, range(count), CHUNK)
     results = parallel.run_ordered(
-        inspecting.inspect_chunk, tasks, workers=_workers(workers, count)
+        inspecting.inspect_chunk, tasks, workers=_workers(workers, index, count)
     )
     for records, failures in results:
         block = np.frombuffer(records, FACTS)
@@ -194,7 +194,7 @@ def thumbnails(audit, positions, side, *, workers=None):
 
     positions = sorted({int(position) for position in positions})
     tasks = ((*task, side) for task in _tasks(audit.index, positions, CHUNK))
-    workers = _workers(workers, len(positions))
+    workers = _workers(workers, audit.index, len(positions))
     chunks = parallel.run_ordered(inspecting.shrink_chunk, tasks, workers=workers)
     return {
         position: Image.frombytes("L", small[:2], small[2])
@@ -211,9 +211,9 @@ def _tasks(index, positions, size):
         yield (index.samples.chunk([int(number) for number in run]),)
 
 
-def _workers(workers, count):
+def _workers(workers, index, count):
     if workers is None:
-        return 1 if count < parallel.FEW else parallel.default_workers()
+        return 1 if count < index.samples.few else parallel.default_workers()
     return workers
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import time
 
 import numpy as np
@@ -94,7 +95,7 @@ def build(
     numbers = range(len(index.samples)) if index.numbers is None else index.numbers
     count = len(numbers)
     if workers is None:
-        workers = 1 if count < parallel.FEW else parallel.default_workers()
+        workers = 1 if count < index.samples.few else parallel.default_workers()
     # The scratch file and the final file exist at the same time.
     needed = 2 * count * height * width
     files.check_can_write(path, needed)
@@ -176,14 +177,18 @@ def _decode_all(samples, numbers, preprocessing, scratch, workers, progress):
 def _tasks(samples, runs, preprocessing, scratch):
     start = 0
     for run in runs:
-        yield samples.chunk([int(number) for number in run]), preprocessing, scratch, start
+        chunk = samples.chunk([int(number) for number in run])
+        yield chunk, preprocessing, scratch, range(start, start + len(run))
         start += len(run)
 
 
 def _decode_again(samples, numbers, undecided, preprocessing, scratch):
     """Decode again the pictures without a polarity of their own, now that the majority is known."""
-    for slot in undecided:
-        decode_chunk(samples.chunk([int(numbers[slot])]), preprocessing, scratch, slot)
+    slots = iter(undecided)
+    for run in samples.runs([int(numbers[slot]) for slot in undecided], CHUNK):
+        decode_chunk(
+            samples.chunk(run), preprocessing, scratch, list(itertools.islice(slots, len(run)))
+        )
 
 
 def _strict_error(unreadable, path):

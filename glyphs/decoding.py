@@ -4,32 +4,29 @@ from glyphs import images
 from glyphs.errors import PictureError
 
 
-def decode_chunk(chunk, preprocessing, scratch, start):
+def decode_chunk(chunk, preprocessing, scratch, slots):
     """Decode pictures into their slots of the scratch file.
 
     Args:
         chunk: what readers.Samples.chunk returned.
         preprocessing: images.Preprocessing.
         scratch: path of a file of slots, one character image each.
-        start: slot of the first picture.
+        slots: for each picture the number of its slot.
 
     Returns:
         `(polarities, failures)`: one polarity or None per picture; `(position, PictureError)` of
-        those that cannot be read, whose slots are zero.
+        those that cannot be read, whose slots are left as they are.
     """
-    slots = []
     polarities, failures = [], []
     height, width = preprocessing.image_size
-    for i, picture in enumerate(chunk.pictures()):
-        if isinstance(picture, PictureError):
-            failures.append((i, picture))
-            slots.append(bytes(height * width))
-            polarities.append(None)
-        else:
+    with open(scratch, "r+b", buffering=0) as file:
+        for i, (slot, picture) in enumerate(zip(slots, chunk.pictures(), strict=True)):
+            if isinstance(picture, PictureError):
+                failures.append((i, picture))
+                polarities.append(None)
+                continue
             image, polarity = images.to_character(picture, preprocessing)
-            slots.append(image.tobytes())
             polarities.append(polarity)
-    with open(scratch, "r+b") as file:
-        file.seek(start * height * width)
-        file.write(b"".join(slots))
+            file.seek(slot * height * width)
+            file.write(image.tobytes())
     return polarities, failures

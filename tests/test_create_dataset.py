@@ -143,3 +143,19 @@ def test_full_disk_keeps_the_old_file_and_says_what_was_needed(tmp_path):
     assert "no space left (123 kB were needed)" in run.stderr
     assert (tmp_path / "characters_dataset").read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]
+
+
+def test_undecided_pictures_of_all_chunks_are_decoded_again(tmp_path):
+    folder = tmp_path / "data"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for i in range(150):
+            ink = Image.new("L", (16, 16), 0)
+            if i % 3:
+                ink.paste(255, (5, 5, 10, 10))  # light on dark; every third is blank
+            ink.save(folder / name / f"{i}.png")
+    run = run_script("create_dataset.py", folder, "--image-size", 16, cwd=tmp_path)
+    assert "200 light-on-dark, 100 undecided" in run.stdout
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    assert set(dataset.X_train.max(axis=(1, 2)).tolist()) == {0, 255}
+    assert (dataset.X_train[:, 0, 0] == 0).all()

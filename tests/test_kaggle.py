@@ -167,8 +167,8 @@ def test_unreadable_page_is_an_error_for_each_of_its_boxes(tmp_path):
     path = folder / "train_images" / "200_00001_2.png"
     path.write_bytes(path.read_bytes()[:100])
     _, found = read(folder, tmp_path / "scratch")
-    assert [(error.path, error.reason[:17]) for error in found[3:6]] == [
-        (f"{path}, box {n}", "cannot be decoded") for n in (1, 2, 3)
+    assert [(error.path, error.reason[:17]) for error in found[3:6]] == 3 * [
+        (str(path), "cannot be decoded")
     ]
     assert_same(found[:3] + found[6:], crops()[:3] + crops()[6:])
 

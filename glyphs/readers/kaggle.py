@@ -275,11 +275,10 @@ class _BoxChunk:
         pages = zip(self.pages.pictures(), self.names, self.boxes, strict=True)
         for page, name, boxes in pages:
             for number, *box in boxes:
-                box_name = f"{name}, box {number}"
                 if isinstance(page, PictureError):
-                    yield PictureError(box_name, page.reason)
+                    yield page
                 else:
-                    yield _crop(page, box, self.margin, box_name)
+                    yield _crop(page, box, self.margin, f"{name}, box {number}")
 
 
 def _crop(page, box, margin, name):

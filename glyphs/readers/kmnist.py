@@ -417,6 +417,8 @@ class _Part:
 class Arrays(Samples):
     """The images of some arrays, one array after another."""
 
+    few = 20_000  # nothing has to be decompressed
+
     def __init__(self, parts):
         self.parts = parts
         self.ends = list(itertools.accumulate(part.count for part in parts))

@@ -35,6 +35,8 @@ class Records(Samples):
         bits: per pixel; 4 bits have the left pixel high; brightest is all bits set.
     """
 
+    few = 20_000  # nothing has to be decompressed
+
     def __init__(self, files, file_numbers, offsets, sizes, *, header, bits):
         self.files = files
         self.file_numbers = file_numbers

@@ -8,13 +8,12 @@ character. Picture number n of every character is by the same imagined writer, w
 and stroke weight of their own, on paper of their own tone. The same seed draws the same pictures.
 """
 
-import importlib.util
 import os
 import shutil
 import sys
 import unicodedata
 
-from glyphs import cli, files, labels, parallel
+from glyphs import cli, files, fonts, labels, parallel
 from glyphs.errors import StorageError, UsageError
 
 # 亜 to 右: B0A1 to B0FE and B1A1 to B1A6 in EUC-JP.
@@ -55,7 +54,9 @@ def main(argv=None):
     args = parse_args(argv)
     text = unicodedata.normalize("NFC", args.characters)
     characters = list(dict.fromkeys(c for c in text if not c.isspace()))
-    font = args.font or bundled_font()
+    font = args.font or fonts.bundled_font()
+    if font is None:
+        raise UsageError("matplotlib-fontja is not installed; install it, or give a --font")
     check_font(font, characters)
     unfinished = start_folder(args.folder)
     try:
@@ -81,14 +82,6 @@ def main(argv=None):
     print(f"{args.folder}: {n * args.count:,} pictures of {n} characters, {SIDE}x{SIDE}")
 
 
-def bundled_font():
-    """Return the path of IPAex Gothic, without importing matplotlib."""
-    package = importlib.util.find_spec("matplotlib_fontja")
-    if package is None:
-        raise UsageError("matplotlib-fontja is not installed; install it, or give a --font")
-    return os.path.join(package.submodule_search_locations[0], "fonts", "ipaexg.ttf")
-
-
 def check_font(path, characters):
     """Raise UsageError unless the font can be loaded and has a glyph for every character."""
     from PIL import ImageFont
@@ -99,9 +92,7 @@ def check_font(path, characters):
         font = ImageFont.truetype(path, FONT_SIZE)
     except OSError:
         raise UsageError(f"{path}: no such font, or not a TrueType or OpenType file") from None
-    # Fonts draw the same box for all that they lack, and every font lacks this noncharacter.
-    missing_glyph = bytes(font.getmask("\U0010ffff"))
-    missing = [c for c in characters if bytes(font.getmask(c)) in (missing_glyph, b"")]
+    missing = fonts.missing(font, characters)
     if missing:
         raise UsageError(
             f"{path}: has no glyph for {' '.join(missing[:10])}; leave it out, or give a --font "

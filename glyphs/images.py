@@ -103,7 +103,8 @@ def read_picture(path):
         path: a PNG, JPEG, BMP, GIF, TIFF or WebP file.
 
     Returns:
-        A PIL image of mode "L".
+        A PIL image of mode "L". Its `info` says how the picture is stored: "mode" as Pillow calls
+        it, and "alpha": whether pixels can be transparent.
 
     Raises:
         PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
@@ -128,7 +129,9 @@ def decode_picture(data, path):
                 )
             with _quiet() if picture.format == "TIFF" else contextlib.nullcontext():
                 picture.load()
-            return _to_grey(picture)
+            grey = _to_grey(picture)
+            grey.info = {"mode": picture.mode, "alpha": picture.has_transparency_data}
+            return grey
     except PictureError:
         raise
     except Image.UnidentifiedImageError:

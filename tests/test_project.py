@@ -10,6 +10,8 @@ from conftest import ROOT, run_script
 
 SCRIPTS = [
     "create_dataset.py",
+    "inspect_dataset.py",
+    "train.py",
     "draw_samples.py",
     "model.py",
     "model30x30.py",
@@ -21,14 +23,14 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
-    "errors", "files", "labels", "cli", "parallel", "images", "readers", "readers.listing",
+    "errors", "files", "labels", "cli", "parallel", "fonts", "images", "readers", "readers.listing",
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "readers.kmnist", "readers.kaggle", "readers.sources", "decoding", "splitting", "selecting",
-    "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
-    "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
+    "readers.kmnist", "readers.kaggle", "readers.sources", "inspecting", "decoding", "splitting",
+    "selecting", "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting",
+    "previews", "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
     "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
     "catalogue", "artifacts", "conversion", "recipes", "batches", "training", "reports",
-    "inference",
+    "inference", "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
 ]  # fmt: skip
 
 

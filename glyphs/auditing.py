@@ -1,0 +1,296 @@
+"""Look at every picture of a source, and keep what findings and reports need, in flat arrays."""
+
+import collections
+import dataclasses
+import itertools
+import os
+
+import numpy as np
+
+from glyphs import files, images, inspecting, parallel
+from glyphs.readers import SPLITS, Index, Samples
+
+CHUNK = 128  # pictures a worker looks at in one go
+CHUNK_BYTES = 1 << 22  # of images of a dataset, which are sent to the workers
+
+_NPY = b"\x93NUMPY"
+
+FACTS = np.dtype(  # inspecting.RECORD
+    [
+        ("digest", "<u8", 2), ("width", "<u4"), ("height", "<u4"), ("ink", "<u4"),
+        ("contrast", "u1"), ("polarity", "u1"), ("mode", "u1"), ("alpha", "u1"),
+    ]
+)  # fmt: skip
+
+# A dot by a ballpoint pen, 0.7 mm wide, covers 0.17 % of a cell of 15 mm, and a thin 一 ten times
+# as much. What is left below this is dust. Of pictures of 28 pixels, a dot has 2 x 2.
+MIN_INK = 0.001
+MIN_INK_PIXELS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What all pictures of a source are like. Positions count its samples from 0.
+
+    Attributes:
+        index: the readers.Index.
+        facts: FACTS `(n,)`.
+        reasons: dict, position -> why the picture there cannot be read.
+        labels: int32 `(n,)`.
+        splits: int8 `(n,)`, or None where the source has no splits.
+        counts: int64 `(3, n_classes)`: readable pictures of each split and class; without splits
+            `(1, n_classes)`.
+        characters: for each class the character that it stands for, or None.
+        groups: dict, split (see split_names) -> names of the groups in it; None where no groups
+            are known.
+        coverage: share of the pictures that the most frequent classes are to make up.
+    """
+
+    index: Index
+    facts: np.ndarray
+    reasons: dict
+    labels: np.ndarray
+    splits: np.ndarray | None
+    counts: np.ndarray
+    characters: list
+    groups: dict | None
+    coverage: float
+
+    @property
+    def readable(self):
+        """Which pictures could be read: bool `(n,)`."""
+        return self.facts["width"] > 0
+
+    @property
+    def blank(self):
+        """Which readable pictures show nothing: bool `(n,)`."""
+        facts = self.facts
+        pixels = facts["width"].astype(np.float64) * facts["height"]
+        no_ink = facts["ink"] < np.maximum(MIN_INK_PIXELS, MIN_INK * pixels)
+        return self.readable & ((facts["contrast"] < images.MIN_CONTRAST) | no_ink)
+
+    @property
+    def is_dataset(self):
+        """Whether the pictures are of a dataset: all resized and converted already."""
+        return self.index.reader == "dataset"
+
+    @property
+    def pictures_per_class(self):
+        """Readable pictures: int64 `(n_classes,)`."""
+        return self.counts.sum(axis=0)
+
+    @property
+    def split_names(self):
+        """The splits that hold samples, as text; [None] where the source has no splits."""
+        if self.splits is None:
+            return [None]
+        return [name for i, name in enumerate(SPLITS) if (self.splits == i).any()]
+
+    def counts_of(self, split):
+        """Return the readable pictures of a split of `split_names`: int64 `(n_classes,)`."""
+        return self.counts[SPLITS.index(split) if split else 0]
+
+    def name(self, position):
+        """Return what to call a sample: a path, or a record of a file."""
+        numbers = self.index.numbers
+        return self.index.samples.name(int(position if numbers is None else numbers[position]))
+
+    def class_name(self, position):
+        return self.index.class_names[self.labels[position]]
+
+    def split(self, position):
+        return None if self.splits is None else SPLITS[self.splits[position]]
+
+    def polarities(self):
+        """Return how many of the readable pictures have which polarity: a Counter."""
+        if self.index.polarity:
+            return collections.Counter({self.index.polarity: int(self.readable.sum())})
+        return self._counter("polarity", [p or "undecided" for p in inspecting.POLARITIES])
+
+    def modes(self):
+        """Return how many of the readable pictures are stored in which of Pillow's modes."""
+        return self._counter("mode", inspecting.MODES)
+
+    def _counter(self, field, names):
+        counts = np.bincount(self.facts[field][self.readable], minlength=len(names)).tolist()
+        return +collections.Counter(dict(zip(names, counts, strict=True)))
+
+    def quartiles(self):
+        """Return of heights, widths and width / height the minimum, quartiles and maximum.
+
+        Returns:
+            dict of name -> five numbers; None where no picture could be read, or where the
+            pictures are of a dataset.
+        """
+        if self.is_dataset or not self.readable.any():
+            return None
+        facts = self.facts[self.readable]
+        height, width = (facts[side].astype(np.float64) for side in ("height", "width"))
+        values = {"height": height, "width": width, "width / height": width / height}
+        return {
+            name: [round(q, 3) for q in np.percentile(v, (0, 25, 50, 75, 100)).tolist()]
+            for name, v in values.items()
+        }
+
+    def n_groups(self):
+        """Return how many groups there are."""
+        return len(set(itertools.chain.from_iterable(self.groups.values())))
+
+    def covering(self):
+        """Return how many of the most frequent classes it takes to reach `coverage`."""
+        counts = np.sort(self.pictures_per_class)[::-1]
+        share = self.coverage * counts.sum()
+        return min(int(np.searchsorted(np.cumsum(counts), share - 1e-9)) + 1, len(counts))
+
+
+def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progress=None):
+    """Look at all pictures of an index.
+
+    Args:
+        index: a readers.Index.
+        characters, groups, coverage: see Audit.
+        workers: number of processes; None: one per core. The result does not depend on it.
+        progress: None, or a function called with the number of pictures looked at so far.
+
+    Returns:
+        An Audit.
+    """
+    count = len(index.labels)
+    facts, reasons = np.zeros(count, FACTS), {}
+    done = 0
+    tasks = _tasks(index, range(count), CHUNK)
+    results = parallel.run_ordered(
+        inspecting.inspect_chunk, tasks, workers=_workers(workers, index, count)
+    )
+    for records, failures in results:
+        block = np.frombuffer(records, FACTS)
+        facts[done : done + len(block)] = block
+        reasons.update((done + i, reason) for i, reason in failures)
+        done += len(block)
+        if progress:
+            progress(done)
+    y = np.asarray(index.labels, np.int32)
+    splits = None if index.splits is None else np.asarray(index.splits, np.int8)
+    counts = np.zeros((1 if splits is None else len(SPLITS), len(index.class_names)), np.int64)
+    readable = facts["width"] > 0
+    np.add.at(counts, (0 if splits is None else splits[readable], y[readable]), 1)
+    return Audit(index, facts, reasons, y, splits, counts, characters, groups, coverage)
+
+
+def thumbnails(audit, positions, side, *, workers=None):
+    """Decode some pictures again, and shrink or enlarge them.
+
+    Args:
+        audit: an Audit.
+        positions: iterable of int.
+        side: pixels of the longer side.
+        workers: number of processes; None: one per core.
+
+    Returns:
+        dict, position -> PIL image of mode "L", in the polarity it is stored in. Unreadable
+        pictures are left out.
+    """
+    from PIL import Image
+
+    positions = sorted({int(position) for position in positions})
+    tasks = ((*task, side) for task in _tasks(audit.index, positions, CHUNK))
+    workers = _workers(workers, audit.index, len(positions))
+    chunks = parallel.run_ordered(inspecting.shrink_chunk, tasks, workers=workers)
+    return {
+        position: Image.frombytes("L", small[:2], small[2])
+        for position, small in zip(positions, itertools.chain.from_iterable(chunks), strict=True)
+        if small is not None
+    }
+
+
+def _tasks(index, positions, size):
+    numbers = positions
+    if index.numbers is not None:
+        numbers = np.asarray(index.numbers)[np.asarray(positions, np.int64)]
+    for run in index.samples.runs(numbers, size):
+        yield (index.samples.chunk([int(number) for number in run]),)
+
+
+def _workers(workers, index, count):
+    if workers is None:
+        return 1 if count < index.samples.few else parallel.default_workers()
+    return workers
+
+
+def groups_by_split(index):
+    """Return the groups of an index as Audit.groups says."""
+    if index.groups is None:
+        return None
+    groups = np.asarray(index.groups)
+    splits = np.zeros(len(groups)) if index.splits is None else np.asarray(index.splits)
+    names = (None,) if index.splits is None else SPLITS
+    return {
+        name: [index.group_names[group] for group in np.unique(groups[splits == number]).tolist()]
+        for number, name in enumerate(names)
+    }
+
+
+def groups_of_dataset(dataset):
+    """Return the groups of a datasets.Dataset as Audit.groups says."""
+    groups = dataset.manifest["groups"]
+    return groups and {split: groups[split] for split in SPLITS}
+
+
+def is_dataset(path):
+    """Return whether a path is a file that begins as a `characters_dataset` does: as .npy."""
+    if not os.path.isfile(path):
+        return False
+    with files.storage_errors(path), open(path, "rb") as file:
+        return file.read(len(_NPY)) == _NPY
+
+
+def index_dataset(dataset):
+    """Return the Index of a datasets.Dataset: what its train, val and test arrays hold."""
+    parts = [(f"X_{split}", getattr(dataset, f"X_{split}")) for split in SPLITS]
+    y = [getattr(dataset, f"y_{split}") for split in SPLITS]
+    index = Index(
+        os.path.basename(os.path.abspath(dataset.path)),
+        "dataset",
+        dataset.class_names,
+        DatasetImages(parts),
+        np.concatenate(y),
+        group_kind=(dataset.manifest["groups"] or {}).get("kind"),
+        splits=np.repeat(np.arange(len(SPLITS), dtype=np.int8), [len(part) for part in y]),
+    )
+    if dataset.X_train_elastic is not None:
+        index.notes.append(
+            f"its {len(dataset.X_train_elastic):,} distorted images are not looked at"
+        )
+    return index
+
+
+class DatasetImages(Samples):
+    """The images of a dataset.
+
+    Args:
+        parts: `(name, images)` pairs; images uint8 `(n, height, width)`.
+    """
+
+    def __init__(self, parts):
+        self.parts = parts
+        self.ends = np.cumsum([len(images) for _, images in parts])
+
+    def __len__(self):
+        return int(self.ends[-1])
+
+    def _place(self, number):
+        part = int(np.searchsorted(self.ends, number, "right"))
+        return *self.parts[part], number - int(self.ends[part]) + len(self.parts[part][1])
+
+    def name(self, number):
+        name, _, i = self._place(number)
+        return f"{name}[{i}]"
+
+    def chunk(self, numbers):
+        height, width = self.parts[0][1].shape[1:]
+        grey = [images[i].tobytes() for _, images, i in map(self._place, numbers)]
+        return inspecting.ImagesChunk(width, height, grey)
+
+    def runs(self, numbers, size):
+        height, width = self.parts[0][1].shape[1:]
+        yield from super().runs(numbers, min(size, max(1, CHUNK_BYTES // (height * width))))

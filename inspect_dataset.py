@@ -88,7 +88,7 @@ def open_index(args):
     from glyphs import auditing, datasets, selecting
     from glyphs.readers import sources
 
-    if auditing.is_dataset(args.source):
+    if datasets.is_dataset(args.source):
         dataset = datasets.open_dataset(args.source)
         index = auditing.index_dataset(dataset)
         yield index, dataset.characters, auditing.groups_of_dataset(dataset)

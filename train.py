@@ -87,7 +87,9 @@ def parse_args(argv=None):
         help="initial weights of xception and resnet152v2: imagenet (the default), none, or a file",
     )
     options.add_argument(
-        "--init", metavar="PREFIX", help="start from the weights of this model, of other classes too"
+        "--init",
+        metavar="PREFIX",
+        help="start from the weights of this model, of other classes too",
     )
     options.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
@@ -147,6 +149,7 @@ def recipe_of(args):
         seed=args.seed,
         class_weights=args.class_weights,
         validation_split=args.validation_split or 0.0,
+        init=args.init,
         **settings,
     )
 

@@ -7,13 +7,11 @@ import os
 
 import numpy as np
 
-from glyphs import files, images, inspecting, parallel
+from glyphs import images, inspecting, parallel
 from glyphs.readers import SPLITS, Index, Samples
 
 CHUNK = 128  # pictures a worker looks at in one go
 CHUNK_BYTES = 1 << 22  # of images of a dataset, which are sent to the workers
-
-_NPY = b"\x93NUMPY"
 
 FACTS = np.dtype(  # inspecting.RECORD
     [
@@ -234,14 +232,6 @@ def groups_of_dataset(dataset):
     """Return the groups of a datasets.Dataset as Audit.groups says."""
     groups = dataset.manifest["groups"]
     return groups and {split: groups[split] for split in SPLITS}
-
-
-def is_dataset(path):
-    """Return whether a path is a file that begins as a `characters_dataset` does: as .npy."""
-    if not os.path.isfile(path):
-        return False
-    with files.storage_errors(path), open(path, "rb") as file:
-        return file.read(len(_NPY)) == _NPY
 
 
 def index_dataset(dataset):

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from glyphs import elastic
+from glyphs import elastic, splitting
 from glyphs.images import resize_images
 
 
@@ -15,23 +15,39 @@ class Pictures:
     Args:
         image_size: `(height, width)` of the pictures to give out; others are resized on the way.
         *parts: `(images, labels)` pairs: uint8 `(n, h, w)`, int32 `(n,)`.
+        chosen: None, or int `(n,)`: which of all these pictures it consists of.
     """
 
-    def __init__(self, image_size, *parts):
+    def __init__(self, image_size, *parts, chosen=None):
         self.image_size = tuple(image_size)
         self.parts = [(images, labels) for images, labels in parts if len(images)]
         self.starts = np.cumsum([0] + [len(images) for images, _ in self.parts])
+        self.chosen = np.arange(self.starts[-1]) if chosen is None else chosen
 
     def __len__(self):
-        return int(self.starts[-1])
+        return len(self.chosen)
 
     @property
     def labels(self):
         """int32 `(n,)`."""
-        return np.concatenate([labels for _, labels in self.parts])
+        labels = [labels for _, labels in self.parts]
+        return np.concatenate([np.empty(0, np.int32), *labels])[self.chosen]
+
+    def split(self, share):
+        """Return two Pictures: the second has the last `share` of each class, the first the rest.
+
+        Args:
+            share: 0..1; a class with 2 or more pictures gives at least one.
+        """
+        is_last = splitting.last_of_each_class(self.labels, share)
+        return tuple(
+            Pictures(self.image_size, *self.parts, chosen=self.chosen[part])
+            for part in (~is_last, is_last)
+        )
 
     def take(self, samples):
         """Return `(images, labels)` of the sample numbers, images as uint8 `(n, h, w)`."""
+        samples = self.chosen[samples]
         x = np.empty((len(samples), *self.image_size), np.uint8)
         y = np.empty(len(samples), np.int32)
         part = np.searchsorted(self.starts, samples, side="right") - 1

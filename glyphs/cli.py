@@ -68,6 +68,14 @@ def not_negative_number(text):
     return value
 
 
+def share(text):
+    """Argparse type: a number of at least 0 and below 1."""
+    value = not_negative_number(text)
+    if value >= 1:
+        raise argparse.ArgumentTypeError(f"must be a share below 1. Received: {text}")
+    return value
+
+
 def image_size(text):
     """Argparse type: `32`, or height x width as `48x32`, to `(height, width)`."""
     sides = text.lower().split("x")
@@ -213,14 +221,11 @@ def train(
         ArtifactError: the dataset is missing, damaged, or has no val split.
         StorageError: the model files could not be written.
     """
-    dataset = _open_for_training(args, made_by)
+    from glyphs import datasets, recipes
+
+    dataset = datasets.open_dataset(args.dataset, made_by=made_by)
     if image_size:
         dataset = dataset.resized(image_size)
-    with without_chatter():
-        from glyphs import recipes, training
-
-        device = training.describe_device()
-    training.say(device)
     recipe = recipes.Recipe(
         epochs=args.epochs,
         batch_size=args.batch_size,
@@ -228,19 +233,32 @@ def train(
         seed=args.seed,
         **recipe,
     )
-    training.train(dataset, build_network, recipe, args.output, resume=args.resume)
+    start_training(dataset, args, build_network, recipe)
 
 
-def _open_for_training(args, made_by):
-    """Open the dataset, and check all that can be checked before Keras is loaded."""
-    from glyphs import artifacts, datasets
+def start_training(dataset, args, build_network, recipe):
+    """Check all that can be checked before Keras is loaded, then train.
+
+    Args:
+        dataset: datasets.Dataset.
+        args: with --output and --resume.
+        build_network: function `(image_size, n_classes)` -> uncompiled keras.Model.
+        recipe: recipes.Recipe.
+
+    Returns:
+        The finished training.Training.
+
+    Raises:
+        ArtifactError: the dataset is damaged, or has no val split.
+        StorageError: the model files could not be written.
+    """
+    from glyphs import artifacts
     from glyphs.errors import ArtifactError
 
-    dataset = datasets.open_dataset(args.dataset, made_by=made_by)
-    if not len(dataset.X_val):
+    if not len(dataset.X_val) and not recipe.validation_split:
         raise ArtifactError(
-            f"{args.dataset}: has no val split, which tells when to stop; build it with a --split "
-            "that gives val a share"
+            f"{dataset.path}: has no val split, which tells when to stop; build it with a --split "
+            "that gives val a share, or take a part of train by train.py --validation-split"
         )
     paths = artifacts.Paths(args.output)
     files.check_can_write(paths.architecture)
@@ -249,7 +267,12 @@ def _open_for_training(args, made_by):
             f"{paths.checkpoint} is the checkpoint of an interrupted run and will be replaced "
             "after the first epoch; stop now and add --resume to go on with it"
         )
-    return dataset
+    with without_chatter():
+        from glyphs import training
+
+        device = training.describe_device()
+    training.say(device)
+    return training.train(dataset, build_network, recipe, args.output, resume=args.resume)
 
 
 @contextlib.contextmanager

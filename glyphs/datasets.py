@@ -15,6 +15,7 @@ from glyphs.errors import ArtifactError
 ARRAYS = ("X_train", "y_train", "X_val", "y_val", "X_test", "y_test", "label_names")
 ELASTIC = "X_train_elastic"  # follows the seven in a `characters_dataset_elastic`
 VERSION = 1
+NPY = b"\x93NUMPY"  # how every dataset begins
 BLOCK_BYTES = 1 << 24  # copied at a time into the file
 MAX_MANIFEST_BYTES = 64_000_000  # 5,000 classes need half a million
 
@@ -160,6 +161,14 @@ class Dataset:
     def characters(self):
         """For each class its character, or None where the name does not tell."""
         return self.manifest["characters"]
+
+
+def is_dataset(path):
+    """Return whether a path is a file that begins as a `characters_dataset` does: as .npy."""
+    if not os.path.isfile(path):
+        return False
+    with files.storage_errors(path), open(path, "rb") as file:
+        return file.read(len(NPY)) == NPY
 
 
 def open_dataset(path, *, made_by="create_dataset.py"):

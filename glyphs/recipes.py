@@ -26,7 +26,8 @@ class Recipe:
         label_smoothing: share of the target that is spread over all classes, 0..1.
         class_weights: whether rare classes weigh more: each class weighs the same in all.
         augment: the preset by which training pictures are distorted anew in every epoch, or None.
-        init: fingerprint of the model whose weights are the initial ones, or None.
+        validation_split: share of each class of train that becomes val where there is none, 0..1.
+        init: PREFIX of the model whose weights are the initial ones, or None.
     """
 
     network: str
@@ -45,6 +46,7 @@ class Recipe:
     label_smoothing: float = 0.0
     class_weights: bool = False
     augment: str | None = None
+    validation_split: float = 0.0
     init: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""What a training did, for people: its history as CSV, its curves as a picture, its test as text."""
+"""What a training did: its history as CSV, its curves as a picture, its test as text."""
 
 import csv
 import io

@@ -112,17 +112,26 @@ def split_groups(y, groups, fractions, *, shuffle_seed=None):
     return chosen[members]
 
 
-def last_tenth_to_val(y, splits):
-    """Move the last tenth of each class of train to val, where a source has no val.
+def last_of_each_class(y, share):
+    """Return which samples are the last ones of their class.
 
-    A class with 2 or more samples in train gives at least one.
+    Args:
+        y: int `(n,)`.
+        share: of each class, 0..1; a class with 2 or more samples gives at least one.
+
+    Returns:
+        bool `(n,)`.
     """
+    counts = np.bincount(y)
+    moved = np.where(counts >= 2, np.maximum(1, (counts * share + 1e-9).astype(np.int64)), 0)
+    return rank_in_class(y) >= (counts - moved)[y]
+
+
+def last_tenth_to_val(y, splits):
+    """Move the last tenth of each class of train to val, where a source has no val."""
     splits = splits.copy()
     members = np.flatnonzero(splits == 0)
-    y = y[members]
-    counts = np.bincount(y)
-    moved = np.where(counts >= 2, np.maximum(1, counts // 10), 0)
-    splits[members[rank_in_class(y) >= (counts - moved)[y]]] = 1
+    splits[members[last_of_each_class(y[members], 0.1)]] = 1
     return splits
 
 

@@ -64,13 +64,18 @@ def train(dataset, build_network, recipe, prefix, *, resume=False):
         prefix: of the model files.
         resume: go on from the checkpoint of an interrupted run, if there is one.
 
+    Returns:
+        The finished Training.
+
     Raises:
         ArtifactError: the dataset cannot be trained on, or the checkpoint is damaged or of
             another run.
         StorageError: no space or no permission.
         KeyboardInterrupt: after Ctrl-C, with a text that says how to go on.
     """
-    Training(dataset, build_network, recipe, prefix).run(resume=resume)
+    training = Training(dataset, build_network, recipe, prefix)
+    training.run(resume=resume)
+    return training
 
 
 class Training:
@@ -94,7 +99,9 @@ class Training:
         """Train from the beginning or from a checkpoint to the model files."""
         data = self.dataset
         train, val, test = (self.pictures(split) for split in ("train", "val", "test"))
-        if data.X_train_elastic is not None:
+        if not len(val):
+            train, val = train.split(self.recipe.validation_split)
+        elif data.X_train_elastic is not None:
             train = self.pictures("train", "train_elastic")
         self.build_model(len(train))
         # A checkpoint holds the weights, the best weights and Adam's two moments, as float32.
@@ -107,6 +114,7 @@ class Training:
             "{}x{}".format(*data.preprocessing.image_size)
         )
         say(f"network {self.recipe.network}: {self.model.count_params():,} parameters")
+        warn_of_uneven_classes(train.labels, self.recipe)
         try:
             while self.state.phase == "search":
                 self.run_epoch(train, val)
@@ -141,6 +149,8 @@ class Training:
         keras.utils.set_random_seed(self.recipe.seed)
         n_classes = len(self.dataset.class_names)
         self.model = self.build_network(self.dataset.preprocessing.image_size, n_classes)
+        if self.recipe.init:
+            take_weights(self.model, self.recipe.init, self.dataset.class_names)
         self.model.compile(
             optimizer=make_optimizer(self.recipe, math.ceil(n_train / self.recipe.batch_size)),
             loss=make_loss(self.recipe.label_smoothing, n_classes),
@@ -304,6 +314,24 @@ class Training:
         }
         artifacts.write_model(self.prefix, self.model, facts)
 
+    def results(self):
+        """Return lines of text about what was trained and how good it is."""
+        state, data = self.state, self.dataset
+        best, test = state.best, state.test
+        lines = [
+            f"model {self.prefix}, network {self.recipe.network}",
+            f"dataset {data.path}: {len(data.class_names)} classes",
+            f"{state.epochs_done} epochs, {state.seconds:,.0f} s",
+            f"val: accuracy {best['val_accuracy']:.4f}, loss {best['val_loss']:.4f} in epoch "
+            f"{best['epoch']}",
+        ]
+        if test:
+            lines.append(
+                f"test: accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} on "
+                f"{test['pictures']:,} pictures"
+            )
+        return lines
+
     # --- The checkpoint ---
 
     def variables(self):
@@ -363,6 +391,49 @@ class Training:
         glyphs = artifacts.read_architecture(self.prefix)["glyphs"]
         cycles = len(glyphs["figures"]["stopping_epochs"])
         return glyphs["training"] == self.identity and cycles == len(self.recipe.learning_rates)
+
+
+def warn_of_uneven_classes(labels, recipe):
+    """Warn where some classes are much rarer than others and the recipe does nothing about it."""
+    counts = np.bincount(labels)
+    counts = counts[counts > 0]
+    if counts.max() > 3 * counts.min() and not recipe.class_weights:
+        cli.print_warning(
+            f"uneven classes ({counts.min():,} to {counts.max():,} pictures); train.py "
+            "--class-weights lets the rare ones count as much"
+        )
+
+
+def take_weights(model, prefix, class_names):
+    """Start a model from the weights of another one, layer by layer, where they fit.
+
+    The last layer fits only if the classes are the same; else it stays as it is.
+
+    Args:
+        model: keras.Model.
+        prefix: of the model files to take them from.
+        class_names: of `model`.
+
+    Raises:
+        ArtifactError: that model is missing or damaged, or no layer of it fits.
+    """
+    architecture = artifacts.read_architecture(prefix)
+    is_same = architecture["glyphs"]["class_names"] == list(class_names)
+    content = {key: value for key, value in architecture.items() if key != "glyphs"}
+    source = keras.models.model_from_json(json.dumps(content))
+    source.load_weights(artifacts.Paths(prefix).weights)
+    weights = {layer.name: layer.get_weights() for layer in source.layers}
+    with_weights = [layer for layer in model.layers if layer.weights]
+    taken = 0
+    for layer in with_weights:
+        shapes = [tuple(variable.shape) for variable in layer.weights]
+        fits = shapes == [array.shape for array in weights.get(layer.name, [])]
+        if fits and (is_same or layer is not with_weights[-1]):
+            layer.set_weights(weights[layer.name])
+            taken += 1
+    if not taken:
+        raise ArtifactError(f"{prefix}: none of its layers fits; --init wants the same network")
+    say(f"initial weights: {taken} of {len(with_weights)} layers from {prefix}")
 
 
 def make_optimizer(recipe, steps):

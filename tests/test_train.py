@@ -1,0 +1,93 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import make_folder, run_script
+from PIL import Image
+
+from glyphs import artifacts, catalogue, datasets, recipes
+from glyphs.inference import Classifier
+
+
+@pytest.fixture(scope="module")
+def trained(toy_folder, tmp_path_factory):
+    """The folder that train.py filled from a folder of pictures, with the smallest network."""
+    folder = tmp_path_factory.mktemp("train")
+    run = run_script(
+        "train.py", toy_folder, "--network", "kmnist", "--epochs", 3, "--batch-size", 12,
+        "--validation-split", ".2", "--output", "out/", cwd=folder,
+    )  # fmt: skip
+    (folder / "log.txt").write_text(run.stdout)
+    return folder / "out"
+
+
+def test_list_names_every_network_and_its_size():
+    lines = run_script("train.py", "--list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(catalogue.NETWORKS)
+    assert "1,277,060 parameters" in lines[0]
+
+
+def test_every_network_has_a_recipe():
+    assert list(recipes.DEFAULTS) == sorted(catalogue.NETWORKS, key=list(recipes.DEFAULTS).index)
+    for name, settings in recipes.DEFAULTS.items():
+        recipes.Recipe(network=name, seed=1, **settings)
+
+
+def test_a_folder_is_built_on_the_way_as_the_network_wants_it(trained):
+    dataset = datasets.open_dataset(trained / "model_dataset")
+    assert dataset.preprocessing.image_size == (28, 28)
+    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [144, 36, 0]
+
+
+def test_the_model_classifies(trained, toy_folder):
+    classifier = Classifier(str(trained / "model"))
+    predictions = list(classifier.classify([str(toy_folder / "ring" / "1.png")]))
+    assert predictions[0].label in ("bar", "cross", "ring")
+    assert classifier.facts["training"]["network"] == "kmnist"
+
+
+def test_history_curves_and_results_lie_beside_the_model(trained):
+    with open(trained / "model_history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    stored = artifacts.read_architecture(str(trained / "model"))["glyphs"]["figures"]["history"]
+    assert [float(epoch["val_loss"]) for epoch in history] == [e["val_loss"] for e in stored]
+    assert [epoch["epoch"] for epoch in history] == ["1", "2", "3"]
+    picture = np.asarray(Image.open(trained / "model_curves.png").convert("L"))
+    assert (picture < 128).mean() > 0.005  # something is drawn
+    results = (trained / "model_results.txt").read_text()
+    assert f"val: accuracy {max(e['val_accuracy'] for e in stored):.4f}" in results
+
+
+def test_a_model_is_fine_tuned_to_other_classes_with_every_option(trained, tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 40, "bar": 10})
+    run_script("create_dataset.py", folder, "--image-size", 28, cwd=tmp_path)
+    run = run_script(
+        "train.py", "--network", "kmnist", "--init", trained / "model", "--epochs", 1,
+        "--optimizer", "adamw", "--schedule", "cosine", "--augment", "elastic",
+        "--label-smoothing", ".1", "--class-weights", "--patience", 2, "--batch-size", 8,
+        "--learning-rate", ".001", "--output", "tuned", cwd=tmp_path,
+    )  # fmt: skip
+    assert f"initial weights: 4 of 5 layers from {trained}/model" in run.stdout
+    training = json.loads((tmp_path / "tuned_architecture.json").read_text())["glyphs"]["training"]
+    assert training["optimizer"] == "adamw"
+    assert training["augment"] == "seed"
+    assert training["class_weights"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing"], 3, "missing: no such file"),
+        (["--network", "nonesuch"], 2, "invalid choice"),
+        (["--network", "kmnist", "--weights", "none"], 2, "--weights is for networks that were"),
+        (["--validation-split", "1"], 2, "below 1"),
+        (["dataset", "--image-size", "8"], 2, "glyphnet"),
+        (["dataset", "--init", "nothing"], 3, "nothing_architecture.json: no such file"),
+    ],
+)
+def test_mistakes_are_one_line(toy_dataset, tmp_path, arguments, code, message):
+    shutil.copy(toy_dataset, tmp_path / "dataset")
+    run = run_script("train.py", *arguments, cwd=tmp_path, expect=code)
+    assert message in run.stderr

@@ -46,6 +46,11 @@ def parse_args(argv=None):
         choices=labels.ENCODINGS,
         help="what labels of four hex digits mean, if the dataset was built without saying it",
     )
+    options.add_argument(
+        "--explain",
+        metavar="DIR",
+        help="write each picture into this folder, red where the network saw its label",
+    )
     return options.parse_args(argv)
 
 
@@ -60,6 +65,7 @@ def main(argv=None):
         ]
     if args.characters and not any(classifier.characters):
         cli.print_warning("no label names a character; say what they are with --label-encoding")
+    explain = prepare_explain(args, classifier) if args.explain else iter
     failures = []
 
     def readable(paths):
@@ -73,8 +79,22 @@ def main(argv=None):
         failures.append(error.path)
         cli.print_error(error)
 
-    FORMATS[args.format](readable(expand(args.images, on_error)), args)
+    FORMATS[args.format](explain(readable(expand(args.images, on_error))), args)
     return PictureError.exit_code if failures else 0
+
+
+def prepare_explain(args, classifier):
+    """Return the function that writes class activation maps of the predictions it passes on."""
+    from glyphs import files
+
+    files.make_folder(args.explain)
+    with cli.without_chatter():
+        from glyphs import explaining
+
+        explainer = explaining.Explainer(args.model)
+    return lambda predictions: explaining.write_maps(
+        predictions, explainer, classifier.class_names, args.explain
+    )
 
 
 def expand(names, on_error):

@@ -75,12 +75,12 @@ def main(argv=None):
     args = parse_args(argv)
     import os
 
-    from glyphs import augmenting, datasets, previews
+    from glyphs import augmenting, datasets, files, previews
 
     dataset = datasets.open_dataset(args.dataset)
     preset = choose_preset(args)
     if args.preview:
-        previews.make_folder(PREVIEWS)
+        files.make_folder(PREVIEWS)
     existed = os.path.exists(args.output)
     progress = cli.Progress(args.copies * len(dataset.X_train), "pictures")
     try:

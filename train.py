@@ -17,7 +17,6 @@ import os
 import sys
 
 from glyphs import catalogue, cli, files, recipes
-from glyphs.errors import StorageError
 
 NETWORK = "glyphnet"
 
@@ -109,12 +108,7 @@ def main(argv=None):
         print_networks()
         return
     recipe = recipe_of(args)
-    folder = os.path.dirname(args.output)
-    with files.storage_errors(folder):
-        try:
-            os.makedirs(folder or ".", exist_ok=True)
-        except FileExistsError:
-            raise StorageError(f"{folder}: is in the way; remove it") from None
+    files.make_folder(os.path.dirname(args.output) or ".")
     dataset = open_or_build(args)
     run = cli.start_training(dataset, args, build_network(args), recipe)
     if run.state.phase == "done":

@@ -98,6 +98,20 @@ def check_can_write(path, size=0):
         )
 
 
+def make_folder(folder):
+    """Make a folder, unless it is there, and check that files can be written in it.
+
+    Raises:
+        StorageError: no permission, or the name is taken.
+    """
+    with storage_errors(folder):
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except FileExistsError:
+            raise StorageError(f"{folder}: is in the way; remove it") from None
+    check_can_write(os.path.join(folder, "file"))
+
+
 def readable_size(size):
     """Return a number of bytes in the unit that people would use."""
     return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{math.ceil(size / 1e3)} kB"

@@ -247,15 +247,7 @@ def to_character(picture, preprocessing):
         polarity found, None where it was undecided and the picture treated as the majority.
     """
     size = preprocessing.image_sizes[0]
-    height, width = (side - 2 * preprocessing.border for side in size)
-    if preprocessing.fit == "stretch":
-        inner = (width, height)
-    else:
-        scale = min(width / picture.width, height / picture.height)
-        inner = (
-            min(width, max(1, round(picture.width * scale))),
-            min(height, max(1, round(picture.height * scale))),
-        )
+    left, top, *inner = frame(picture.size, preprocessing)
     image = picture.resize(inner, Image.Resampling.BILINEAR)
     polarity = preprocessing.polarity
     if polarity == "auto":
@@ -271,11 +263,34 @@ def to_character(picture, preprocessing):
     elif preprocessing.clean == "otsu":
         threshold = otsu_threshold(image.histogram())
         image = image.point([0] * (threshold + 1) + [255] * (255 - threshold))
-    if inner != size[::-1]:
+    if image.size != size[::-1]:
         padded = Image.new("L", size[::-1], 0)
-        padded.paste(image, ((size[1] - inner[0]) // 2, (size[0] - inner[1]) // 2))
+        padded.paste(image, (left, top))
         image = padded
     return image, polarity
+
+
+def frame(size, preprocessing):
+    """Return where a picture lies in the first of the image sizes.
+
+    Args:
+        size: `(width, height)` of the picture.
+        preprocessing: a Preprocessing.
+
+    Returns:
+        `(left, top, width, height)` in pixels; around it is paper.
+    """
+    width, height = size
+    outer_height, outer_width = preprocessing.image_sizes[0]
+    inner_width, inner_height = (
+        side - 2 * preprocessing.border for side in (outer_width, outer_height)
+    )
+    if preprocessing.fit == "pad":
+        scale = min(inner_width / width, inner_height / height)
+        inner_width = min(inner_width, max(1, round(width * scale)))
+        inner_height = min(inner_height, max(1, round(height * scale)))
+    left, top = (outer_width - inner_width) // 2, (outer_height - inner_height) // 2
+    return left, top, inner_width, inner_height
 
 
 def otsu_threshold(histogram):

@@ -6,27 +6,12 @@ import re
 import numpy as np
 
 from glyphs import files
-from glyphs.errors import StorageError
 
 ROWS = 8  # pictures of a sheet
 COLUMNS = 9  # at most this many distorted copies of each
 ENLARGED = 64  # a picture is enlarged by a whole factor to about this side
 GAP = 4  # pixels between pictures
 PAPER, GROUND = 255, 128
-
-
-def make_folder(folder):
-    """Make the folder for the sheets, unless it is there.
-
-    Raises:
-        StorageError: no permission, or the name is taken.
-    """
-    with files.storage_errors(folder):
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except FileExistsError:
-            raise StorageError(f"{folder}: is in the way; remove it") from None
-    files.check_can_write(os.path.join(folder, "sheet.png"))
 
 
 def write_sheets(dataset, folder, count):
@@ -36,7 +21,7 @@ def write_sheets(dataset, folder, count):
 
     Args:
         dataset: a datasets.Dataset with X_train_elastic.
-        folder: where to write; see make_folder.
+        folder: where to write; see files.make_folder.
         count: how many classes.
 
     Returns:

@@ -14,7 +14,7 @@ import time
 import keras
 import numpy as np
 
-from glyphs import artifacts, cli, files
+from glyphs import artifacts, cli, conversion, files
 from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
@@ -419,9 +419,7 @@ def take_weights(model, prefix, class_names):
     """
     architecture = artifacts.read_architecture(prefix)
     is_same = architecture["glyphs"]["class_names"] == list(class_names)
-    content = {key: value for key, value in architecture.items() if key != "glyphs"}
-    source = keras.models.model_from_json(json.dumps(content))
-    source.load_weights(artifacts.Paths(prefix).weights)
+    source = conversion.load(prefix, architecture)
     weights = {layer.name: layer.get_weights() for layer in source.layers}
     with_weights = [layer for layer in model.layers if layer.weights]
     taken = 0

@@ -30,7 +30,7 @@ ORDER = [
     "previews", "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
     "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
     "catalogue", "artifacts", "conversion", "recipes", "batches", "training", "reports",
-    "inference", "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
+    "inference", "explaining", "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
 ]  # fmt: skip
 
 

@@ -1,0 +1,80 @@
+import keras
+import numpy as np
+import pytest
+from conftest import run_script
+from PIL import Image
+
+from glyphs import artifacts, explaining, images, networks
+
+SIZE = (32, 32)
+
+
+def explainer_of(model, folder, preprocessing):
+    facts = {"class_names": ["a", "b", "c"], "preprocessing": preprocessing.to_json()}
+    artifacts.write_model(str(folder / "m"), model, facts)
+    return explaining.Explainer(str(folder / "m"))
+
+
+def random_characters():
+    return np.random.default_rng(0).integers(0, 256, (4, *SIZE), np.uint8)
+
+
+@pytest.mark.parametrize("network", ["glyphnet", "melnyk"])
+def test_maps_of_networks_with_one_dense_layer_add_up_to_the_score(network, tmp_path):
+    model = getattr(networks, network)(SIZE, 3)
+    explainer = explainer_of(model, tmp_path, images.Preprocessing((SIZE,)))
+    assert explainer.is_exact
+    characters = random_characters()
+    probabilities = np.asarray(model(characters[..., None].astype(np.float32)))
+    scores = np.stack(
+        [explainer.maps(characters, np.full(4, label)).sum(axis=(1, 2)) for label in range(3)], 1
+    )
+    bias = np.asarray(explainer.dense.bias)
+    expected = np.asarray(keras.ops.softmax(scores + bias))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+
+
+def test_map_of_a_network_that_ends_in_a_global_maximum_is_the_map_of_the_class(tmp_path):
+    model = networks.kuzushiji_fcn(SIZE, 3)
+    explainer = explainer_of(model, tmp_path, images.Preprocessing((SIZE,)))
+    assert explainer.is_exact
+    characters = random_characters()
+    probabilities = np.asarray(model(characters[..., None].astype(np.float32)))
+    scores = np.stack(
+        [explainer.maps(characters, np.full(4, label)).max(axis=(1, 2)) for label in range(3)], 1
+    )
+    np.testing.assert_allclose(probabilities, np.asarray(keras.ops.softmax(scores)), atol=1e-4)
+
+
+def test_other_networks_are_explained_by_grad_cam(tmp_path):
+    model = networks.kanji(SIZE, 3, filters=(4, 4, 8), units=16)
+    explainer = explainer_of(model, tmp_path, images.Preprocessing((SIZE,)))
+    assert not explainer.is_exact
+    assert explainer.maps(random_characters(), np.zeros(4, int)).shape == (4, 8, 8)
+
+
+def test_the_map_lies_where_the_picture_was_padded_to():
+    preprocessing = images.Preprocessing(((40, 40),), "pad", border=4)
+    picture = Image.new("L", (64, 200), 255)  # fills the middle third of the width
+    activation = np.zeros((10, 10), np.float32)
+    activation[:, :3] = 1  # to the left of the picture
+    left = np.asarray(explaining.draw(picture, activation, preprocessing))
+    assert left.min() > 200
+    activation[4:6, 5] = 1
+    middle = np.asarray(explaining.draw(picture, activation, preprocessing))
+    rows, columns = np.nonzero(middle[..., 1] < 150)
+    assert abs(rows.mean() / len(middle) - 0.5) < 0.05
+    assert columns.mean() / middle.shape[1] > 0.5
+
+
+def test_classify_writes_a_picture_for_each_that_it_can_read(toy_model, unseen, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    run = run_script(
+        "classify.py", "--model", toy_model, "--explain", "maps", unseen / "ring 1.png",
+        "broken.png", unseen / "bar 1.png", cwd=tmp_path, expect=1,
+    )  # fmt: skip
+    assert len(run.stdout.splitlines()) == 2
+    names = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert names == ["00001_ring 1.png", "00003_bar 1.png"]
+    drawn = np.asarray(Image.open(tmp_path / "maps" / names[0])).astype(int)
+    assert (drawn[..., 0] - drawn[..., 1]).max() > 50  # there is red

@@ -159,3 +159,53 @@ def test_undecided_pictures_of_all_chunks_are_decoded_again(tmp_path):
     dataset = datasets.open_dataset(tmp_path / "characters_dataset")
     assert set(dataset.X_train.max(axis=(1, 2)).tolist()) == {0, 255}
     assert (dataset.X_train[:, 0, 0] == 0).all()
+
+
+def test_cleaning_and_border_are_stored_and_repeated_by_classify(toy_folder, tmp_path):
+    arguments = ("--image-size", "20", "--fit", "pad", "--clean", "otsu", "--border", 2)
+    run = run_script("create_dataset.py", toy_folder, *arguments, cwd=tmp_path)
+    assert "180 pictures of 3 classes, 20x20, pad, otsu, border 2" in run.stdout
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    assert set(np.unique(dataset.X_train)) == {0, 255}
+    assert not dataset.X_train[:, :2].any()
+    # classify.py reads pictures by what is stored with the model, which is the dataset's.
+    stored = images.Preprocessing.from_json(dataset.manifest["preprocessing"])
+    character = images.read_character(str(toy_folder / "bar" / "1.png"), stored)
+    np.testing.assert_array_equal(dataset.X_train[0], character)
+
+
+def test_selections_are_stored_and_summed_up(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 60, "bar": 30, "cross": 10})
+    run = run_script("create_dataset.py", folder, "--coverage", ".9", cwd=tmp_path)
+    assert "coverage: 2 classes make up 90.0 %, 1 others are one class, rare" in run.stdout
+    manifest = datasets.open_dataset(tmp_path / "characters_dataset").manifest
+    assert manifest["selection"] == {"coverage": 0.9, "rare": ["cross"]}
+    (tmp_path / "list.txt").write_text("ring\nbar\n")
+    run = run_script(
+        "create_dataset.py", folder, "--classes", "list.txt", "--min-count", 20,
+        "--max-per-class", 40, cwd=tmp_path,
+    )  # fmt: skip
+    assert "classes: the 2 of list.txt" in run.stdout
+    assert "at most 40 pictures of a class" in run.stdout
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    assert dataset.class_names == ["bar", "ring"]
+    assert sum(dataset.manifest["counts"].values()) == 70
+
+
+def test_groups_found_by_regex_never_cross_splits(tmp_path):
+    folder = tmp_path / "data"
+    for shape in ("ring", "bar"):
+        (folder / shape).mkdir(parents=True)
+        for i in range(100):
+            picture = Image.new("L", (8, 8), 255)
+            picture.paste(i, (2, 2, 6, 6))  # the ink tells the writer
+            picture.save(folder / shape / f"w{i // 10}_{i}.png")
+    arguments = ("--groups", r"(w\d+)_", "--image-size", 8)
+    run = run_script("create_dataset.py", folder, *arguments, cwd=tmp_path)
+    assert "split: 80/10/10, whole groups at a time" in run.stdout
+    assert "groups: 10 (group), each in one split only" in run.stdout
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    writers = [set((255 - x[:, 4, 4].astype(int)) // 10) for x in (dataset.X_train, dataset.X_test)]
+    assert len(writers[0]) == 8
+    assert not writers[0] & writers[1]
+    assert dataset.manifest["groups"]["test"] == [f"w{writers[1].pop()}"]

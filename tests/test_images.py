@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import DATA, SHAPES, draw_shape
+from conftest import SHAPES, draw_shape
 from PIL import Image, ImageChops
 
 from glyphs import images
@@ -274,17 +274,6 @@ def test_damaged_tiff_prints_nothing(tmp_path, capfd):
     with pytest.raises(PictureError):
         images.read_picture(str(path))
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.skipif(not DATA.exists(), reason="the real data are not here")
-def test_pngsuite_is_read_or_refused_as_its_names_say():
-    accepted = {"xcsn0g01.png"}  # a wrong checksum, which decoders may forgive
-    for path in sorted((DATA / "pngsuite").glob("*.png")):
-        if path.name.startswith("x") and path.name not in accepted:
-            with pytest.raises(PictureError):
-                images.read_picture(path)
-        else:
-            assert images.read_picture(path).mode == "L"
 
 
 def test_otsu_threshold_equals_the_definition():

@@ -17,7 +17,7 @@ SCRIPTS = [
     "create_augmented_dataset.py",
     "classify.py",
 ]
-HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
+HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
@@ -26,7 +26,7 @@ ORDER = [
     "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting", "previews",
     "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.kmnist",
     "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks.transfer", "networks",
-    "catalogue", "artifacts", "conversion", "training", "inference",
+    "catalogue", "vetting", "conversion", "artifacts", "training", "inference",
 ]  # fmt: skip
 
 

@@ -8,40 +8,14 @@ here imports Keras.
 import contextlib
 import dataclasses
 import json
-import math
 import os
-import subprocess
-import sys
-import tempfile
 
-from glyphs import files
+from glyphs import files, vetting
 from glyphs.errors import ArtifactError, StorageError
 
 FORMAT = "glyphs model"
 VERSION = 1
 MAX_JSON_BYTES = 8_000_000  # 5,000 classes need half a million; parsed, it may take 100 times that
-
-# What our networks consist of. A file that names any other class is refused before it is built.
-LAYERS = frozenset(
-    {
-        "InputLayer", "Rescaling", "Conv2D", "DepthwiseConv2D", "SeparableConv2D",
-        "BatchNormalization", "PReLU", "ReLU", "Activation", "MaxPooling2D", "AveragePooling2D",
-        "GlobalAveragePooling2D", "GlobalMaxPooling2D", "ZeroPadding2D", "Add", "Concatenate",
-        "Dropout", "Flatten", "Dense", "Softmax",
-    }
-)  # fmt: skip
-PARTS = {
-    "keras.initializers": {
-        "Zeros", "Ones", "Constant", "HeNormal", "HeUniform", "GlorotNormal", "GlorotUniform",
-        "RandomNormal",
-    },
-    "keras.constraints": {"MaxNorm"},
-    "keras.regularizers": {"L1", "L2", "L1L2"},
-    "keras": {"DTypePolicy"},
-    None: {"__keras_tensor__"},
-}  # fmt: skip
-MAX_VALUES = 1 << 27  # numbers that a picture may become between two layers
-OPEN_SIDE = 64  # what a side counts that a network leaves open, for pictures of any size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +145,7 @@ def read_architecture(prefix):
             f"{paths.weights}: damaged, or not the weights of {paths.architecture} (their SHA-256 "
             "differs from the one stored there); restore both files together, or train again"
         )
-    _check_network(content, paths.architecture, weights_size)
+    vetting.check_network(content, paths.architecture, weights_size)
     return content
 
 
@@ -217,91 +191,25 @@ def _parse(stored, path):
     return content
 
 
-def _check_network(content, path, weights_size):
-    """Refuse a network that is not made of our parts, or too large for its weights file.
+def load_model(prefix):
+    """Return the keras.Model of a verified pair of files, and what is stored with it.
 
-    Checksums tell damage, not intent: a file from elsewhere may be signed. So nothing is built
-    before it is known to be harmless.
-    """
-    try:
-        layers = content["config"]["layers"]
-        names = [layer["class_name"] for layer in layers]
-        foreign = [name for name in names if name not in LAYERS]
-        if content["class_name"] != "Functional":
-            foreign.append(content["class_name"])
-        foreign += _foreign_parts(layers)
-        is_too_large = sum(map(_weights_of, layers)) * 4 > weights_size
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-        foreign, is_too_large = ["missing or impossible layers"], False
-    if foreign:
-        raise ArtifactError(f"{path}: not a network of this toolkit ({foreign[0]!r:.60})")
-    if is_too_large:
-        raise ArtifactError(f"{path}: describes a network larger than its weights; train again")
+    Args:
+        prefix: path and beginning of the file names.
 
-
-def _foreign_parts(layers):
-    """Return what is named inside the layers that is not ours: initializers and the like."""
-    foreign = []
-    waiting = [(layer, True) for layer in layers]
-    while waiting:
-        part, is_layer = waiting.pop()
-        if isinstance(part, dict):
-            module, name = part.get("module"), part.get("class_name")
-            if is_layer:
-                is_ours = module == "keras.layers"
-            else:
-                is_ours = name is None or name in PARTS.get(module, ())
-            if not is_ours or part.get("registered_name") is not None:
-                foreign.append(name or module)
-            part = list(part.values())
-        if isinstance(part, list):
-            waiting += [(value, False) for value in part]
-    return foreign
-
-
-def _weights_of(layer):
-    """Return how many weights a layer has at least, or raise ValueError for an absurd layer."""
-    kind, config = layer["class_name"], layer["config"]
-    shape = layer.get("build_config", {}).get("input_shape") or config.get("batch_shape") or [None]
-    shapes = shape if isinstance(shape[0], list) else [shape]  # Add and Concatenate have several
-    counts = ("units", "filters", "depth_multiplier")
-    numbers = [*config.get("kernel_size", []), *(config[key] for key in counts if key in config)]
-    if (
-        max(map(values_of, shapes)) > MAX_VALUES
-        or max(map(_count, numbers), default=0) > MAX_VALUES
-    ):
-        raise ValueError
-    area = math.prod(config.get("kernel_size", []))
-    match kind:
-        case "Dense":
-            return _count(shape[-1]) * config["units"]
-        case "Conv2D":
-            return area * _count(shape[-1]) * config["filters"]
-        case "DepthwiseConv2D":
-            return area * _count(shape[-1]) * config["depth_multiplier"]
-        case "SeparableConv2D":
-            return (area + config["filters"]) * _count(shape[-1]) * config["depth_multiplier"]
-        case "BatchNormalization":
-            return 2 * _count(shape[config["axis"]])
-        case "PReLU":
-            return values_of(shape)
-    return 0
-
-
-def values_of(shape):
-    """Return how many numbers a picture has in a tensor `(None, ..., channels)`.
+    Returns:
+        `(model, facts)`: the uncompiled model, and the value of the key "glyphs".
 
     Raises:
-        ValueError: the shape is none.
+        ArtifactError: a file is missing, damaged, from elsewhere, or they do not match.
     """
-    return math.prod(_count(OPEN_SIDE if side is None else side) for side in shape[1:])
+    import keras
 
-
-def _count(number):
-    """Return a number of a file that must be a whole one, 0 or above."""
-    if type(number) is not int or number < 0:
-        raise ValueError
-    return number
+    content = read_architecture(prefix)
+    network = {key: value for key, value in content.items() if key != "glyphs"}
+    model = keras.models.model_from_json(json.dumps(network))
+    model.load_weights(Paths(prefix).weights)
+    return model, content["glyphs"]
 
 
 def onnx_model(prefix, architecture, *, notify=lambda message: None):
@@ -310,7 +218,7 @@ def onnx_model(prefix, architecture, *, notify=lambda message: None):
     Args:
         prefix: path and beginning of the file names.
         architecture: what read_architecture(prefix) returned.
-        notify: called with one line before a conversion, which takes several seconds.
+        notify: called with one line before a conversion, which may take some seconds.
 
     Raises:
         ArtifactError: the conversion failed.
@@ -329,43 +237,25 @@ def onnx_model(prefix, architecture, *, notify=lambda message: None):
             problem = "is missing"
         except OSError as error:
             problem = f"cannot be read ({error.strerror})"
-    notify(f"{path} {problem}; making it from the model files, this takes some seconds")
+    notify(f"{path} {problem}; making it from the model files")
     return convert(prefix, architecture)
 
 
 def convert(prefix, architecture):
-    """Convert the pair to PREFIX.onnx in a child process, and return the ONNX model as bytes.
+    """Say the pair in ONNX, write that as PREFIX.onnx, and return it as bytes.
 
-    A child with the TensorFlow backend, since this process may run another one, or none. Where
-    the folder is read-only, the result is returned but not kept.
+    Where the folder is read-only, it is returned but not kept.
 
     Raises:
         ArtifactError: the conversion failed.
     """
+    from glyphs import conversion
+
     paths = Paths(prefix)
-    with tempfile.TemporaryDirectory() as folder:
-        output = os.path.join(folder, "model.onnx")
-        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        environment = {
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-        }
-        child = subprocess.run(
-            [sys.executable, "-m", "glyphs.conversion", prefix, output],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        if child.returncode:
-            lines = child.stderr.strip().splitlines() or ["no message"]
-            raise ArtifactError(f"{paths.onnx}: could not be made ({lines[-1]:.300})")
-        with open(output, "rb") as file:
-            model = file.read()
+    try:
+        model = conversion.to_onnx(architecture, paths.weights)
+    except Exception as error:  # of many kinds, where a file from elsewhere looks like ours
+        raise ArtifactError(f"{paths.onnx}: could not be made ({error!s:.300})") from None
     glyphs = architecture["glyphs"]
     glyphs["sha256"]["onnx"] = files.sha256(model)
     with contextlib.suppress(StorageError):

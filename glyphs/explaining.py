@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from glyphs import artifacts, conversion, files, images
+from glyphs import artifacts, files, images
 
 # Layers behind the feature maps under which a class's score is a sum over places.
 LINEAR = (
@@ -44,9 +44,8 @@ class Explainer:
     """
 
     def __init__(self, prefix):
-        content = artifacts.read_architecture(prefix)
-        self.preprocessing = images.Preprocessing.from_json(content["glyphs"]["preprocessing"])
-        model = conversion.load(prefix, content)
+        model, facts = artifacts.load_model(prefix)
+        self.preprocessing = images.Preprocessing.from_json(facts["preprocessing"])
         *layers, last = model.layers
         places = [layer for layer in layers if len(layer.output.shape) == 4]
         while places and type(places[-1]).__name__ in LINEAR:

@@ -14,7 +14,7 @@ import time
 import keras
 import numpy as np
 
-from glyphs import artifacts, cli, conversion, files
+from glyphs import artifacts, cli, files
 from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
@@ -417,9 +417,8 @@ def take_weights(model, prefix, class_names):
     Raises:
         ArtifactError: that model is missing or damaged, or no layer of it fits.
     """
-    architecture = artifacts.read_architecture(prefix)
-    is_same = architecture["glyphs"]["class_names"] == list(class_names)
-    source = conversion.load(prefix, architecture)
+    source, facts = artifacts.load_model(prefix)
+    is_same = facts["class_names"] == list(class_names)
     weights = {layer.name: layer.get_weights() for layer in source.layers}
     with_weights = [layer for layer in model.layers if layer.weights]
     taken = 0

@@ -19,7 +19,7 @@ SCRIPTS = [
     "create_augmented_dataset.py",
     "classify.py",
 ]
-HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnxruntime", "h5py"}
+HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
@@ -29,8 +29,9 @@ ORDER = [
     "selecting", "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting",
     "previews", "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
     "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
-    "catalogue", "artifacts", "conversion", "recipes", "batches", "training", "reports",
-    "inference", "explaining", "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
+    "catalogue", "vetting", "conversion", "artifacts", "recipes", "batches", "training", "reports",
+    "inference", "explaining", "auditing", "findings", "audit_json", "pages", "plots",
+    "audit_page",
 ]  # fmt: skip
 
 

@@ -68,11 +68,11 @@ def _transfer(network, image_size, n_classes, weights, units, *, smallest):
     base = _renamed(_base(network, x, weights))
     for layer in base.layers[:-UNFROZEN]:
         layer.trainable = False
-    x = layers.GlobalAveragePooling2D(name="pooling")(base.output)
+    x = layers.GlobalAveragePooling2D(name="pooling")(base.outputs[0])
     x = layers.Dropout(0.2, name="pooling_dropout")(x)
     for i, width in enumerate(units, 1):
         x = parts.dense_block(x, width, 0.3, f"dense{i}")
-    return keras.Model(base.input, parts.probabilities(x, n_classes), name=network)
+    return keras.Model(base.inputs[0], parts.probabilities(x, n_classes), name=network)
 
 
 def _base(network, x, weights):

@@ -56,6 +56,7 @@ class Explainer:
         self.is_global_maximum = "GlobalMaxPooling2D" in names
         self.is_exact = self.is_global_maximum or set(names) <= set(LINEAR)
         self.dense = last if isinstance(last, keras.layers.Dense) else None
+        self.takes_any_size = None in model.input_shape[1:3]
         self.network = keras.Model(model.inputs, [features.output, last.input])
 
     def maps(self, characters, labels):
@@ -102,12 +103,15 @@ def write_maps(predictions, explainer, class_names, folder):
     label_of = {name: label for label, name in enumerate(class_names)}
     for number, prediction in enumerate(predictions, 1):
         if not prediction.error:
-            character = images.read_character(prediction.path, explainer.preprocessing)
-            (activation,) = explainer.maps(character[None], [label_of[prediction.label]])
             picture = images.read_picture(prediction.path)
+            preprocessing = explainer.preprocessing
+            if explainer.takes_any_size:
+                preprocessing = images.at_own_size(picture.size, preprocessing)
+            character = images.read_character(prediction.path, preprocessing)
+            (activation,) = explainer.maps(character[None], [label_of[prediction.label]])
             stem = os.path.splitext(os.path.basename(prediction.path))[0]
             with files.replacing(os.path.join(folder, f"{number:05}_{stem}.png")) as file:
-                draw(picture, activation, explainer.preprocessing).save(file, "PNG")
+                draw(picture, activation, preprocessing).save(file, "PNG")
         yield prediction
 
 

@@ -28,6 +28,7 @@ POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
 
+SIDES = (16, 256)  # pixels: least and most of a picture at its own size
 MIN_CONTRAST = 8  # grey levels; a picture with less is blank
 
 _TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
@@ -365,12 +366,25 @@ def resize_images(images, size):
     return resized
 
 
-def read_character(path, preprocessing):
+def at_own_size(size, preprocessing):
+    """Return the Preprocessing that leaves a picture its size, as far as SIDES allow.
+
+    Args:
+        size: `(width, height)` of the picture.
+        preprocessing: a Preprocessing.
+    """
+    scale = max(min(1, SIDES[1] / max(size)), SIDES[0] / min(size))
+    width, height = (max(1, round(side * scale)) + 2 * preprocessing.border for side in size)
+    return dataclasses.replace(preprocessing, image_sizes=((height, width),), fit="stretch")
+
+
+def read_character(path, preprocessing, *, own_size=False):
     """Read a picture file as the character image a network expects.
 
     Args:
         path: a picture file.
         preprocessing: a Preprocessing.
+        own_size: leave the picture its size; for networks that take any.
 
     Returns:
         uint8 `(height, width)`, 0 = paper, 255 = ink, of the last of the image sizes.
@@ -380,7 +394,10 @@ def read_character(path, preprocessing):
     """
     import numpy as np
 
-    image, _ = to_character(read_picture(path), preprocessing)
+    picture = read_picture(path)
+    if own_size:
+        preprocessing = at_own_size(picture.size, preprocessing)
+    image, _ = to_character(picture, preprocessing)
     for height, width in preprocessing.image_sizes[1:]:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)

@@ -75,6 +75,7 @@ class Classifier:
         class_names: list of text; the index is the column of `probabilities`.
         characters: list: the character of each class, or None where its name does not tell.
         preprocessing: images.Preprocessing, which pictures go through.
+        takes_any_size: whether the network takes pictures of any size; they are left as they are.
         facts: dict: all that is stored with the model (training settings, figures, versions).
 
     Raises:
@@ -97,6 +98,8 @@ class Classifier:
         try:
             self._session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
             self._input = self._session.get_inputs()[0].name
+            sides = self._session.get_inputs()[0].shape[1:3]
+            self.takes_any_size = not all(isinstance(side, int) for side in sides)
             blank = np.zeros((1, *self.preprocessing.image_size), np.uint8)
             does_fit = self.probabilities(blank).shape == (1, len(self.characters))
         except Exception:  # ONNX Runtime has kinds of its own
@@ -136,14 +139,23 @@ class Classifier:
             yield from self._classify_batch(batch, top)
 
     def _classify_batch(self, paths, top):
-        characters = np.zeros((len(paths), *self.preprocessing.image_size), np.uint8)
-        errors = {}
+        probabilities = np.zeros((len(paths), len(self.class_names)), np.float32)
+        characters, read, errors = [], [], {}
         for i, path in enumerate(paths):
             try:
-                characters[i] = images.read_character(path, self.preprocessing)
+                character = images.read_character(
+                    path, self.preprocessing, own_size=self.takes_any_size
+                )
             except PictureError as error:
                 errors[i] = error
-        probabilities = self.probabilities(characters)
+                continue
+            characters.append(character)
+            read.append(i)
+        if self.takes_any_size:
+            for i, character in zip(read, characters, strict=True):
+                probabilities[i] = self.probabilities(character[None])
+        elif read:
+            probabilities[read] = self.probabilities(np.stack(characters))
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
         for i, path in enumerate(paths):
             if i in errors:

@@ -287,12 +287,25 @@ class Training:
         self.write_model(saved)
         say(f"saved {self.paths.architecture} and {self.paths.weights}: {saved}")
         try:
-            artifacts.convert(self.prefix, artifacts.read_architecture(self.prefix))
+            onnx = artifacts.convert(self.prefix, artifacts.read_architecture(self.prefix))
+            self.compare(onnx)
             say(f"saved {self.paths.onnx} for classify.py")
         except ArtifactError as error:
             cli.print_warning(f"{error}; classify.py will try again")
         files.remove(self.paths.checkpoint)
         say(f"{state.epochs_done} epochs, {state.seconds:,.0f} s")
+
+    def compare(self, onnx):
+        """Raise ArtifactError unless the ONNX model answers as the Keras model does."""
+        import onnxruntime
+
+        pictures, _ = self.pictures("train").take(np.arange(4))
+        batch = pictures[..., None].astype(np.float32)
+        session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+        answers = session.run(None, {session.get_inputs()[0].name: batch})[0]
+        expected = keras.ops.convert_to_numpy(self.model(batch, training=False))
+        if not np.abs(answers - expected).max() < 1e-3:
+            raise ArtifactError(f"{self.paths.onnx}: answers otherwise than the network")
 
     def write_model(self, saved):
         """Write the pair of model files with the present weights; `saved` says what they are."""

@@ -4,7 +4,7 @@ import pytest
 from conftest import run_script
 from PIL import Image
 
-from glyphs import artifacts, explaining, images, networks
+from glyphs import artifacts, explaining, images, inference, networks
 
 SIZE = (32, 32)
 
@@ -78,3 +78,24 @@ def test_classify_writes_a_picture_for_each_that_it_can_read(toy_model, unseen, 
     assert names == ["00001_ring 1.png", "00003_bar 1.png"]
     drawn = np.asarray(Image.open(tmp_path / "maps" / names[0])).astype(int)
     assert (drawn[..., 0] - drawn[..., 1]).max() > 50  # there is red
+
+
+def test_a_network_for_any_size_gets_pictures_at_their_own_size(toy_folder, tmp_path):
+    model = networks.kuzushiji_fcn((80, 80), 3)
+    preprocessing = images.Preprocessing(((80, 80),), "pad")
+    facts = {
+        "class_names": ["bar", "cross", "ring"],
+        "characters": [None] * 3,
+        "preprocessing": preprocessing.to_json(),
+    }
+    artifacts.write_model(str(tmp_path / "m"), model, facts)
+    path = str(toy_folder / "ring" / "1.png")  # 40x40
+    classifier = inference.Classifier(str(tmp_path / "m"))
+    (prediction,) = classifier.classify([path], top=3)
+    own = images.Preprocessing(((40, 40),))
+    character = images.read_character(path, own)
+    expected = np.asarray(model(character[None, ..., None].astype(np.float32)))[0]
+    found = {candidate.label: candidate.probability for candidate in prediction.candidates}
+    np.testing.assert_allclose(
+        [found[name] for name in classifier.class_names], expected, atol=1e-4
+    )

@@ -338,3 +338,13 @@ def test_a_preprocessing_of_older_files_is_read():
     value = images.Preprocessing(((8, 8),)).to_json()
     del value["clean"], value["border"]
     assert images.Preprocessing.from_json(value) == images.Preprocessing(((8, 8),))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((40, 70), (70, 40)), ((1000, 500), (128, 256)), ((8, 4), (16, 32))]
+)
+def test_a_picture_at_its_own_size_is_only_brought_within_limits(size, expected):
+    preprocessing = images.at_own_size(size, images.Preprocessing(((80, 80),), "pad"))
+    assert preprocessing.image_size == expected
+    border = images.at_own_size(size, images.Preprocessing(((80, 80),), "pad", border=2))
+    assert border.image_size == tuple(side + 4 for side in expected)

@@ -143,6 +143,7 @@ def recipe_of(args):
         seed=args.seed,
         class_weights=args.class_weights,
         validation_split=args.validation_split or 0.0,
+        half_precision=args.half_precision,
         init=args.init,
         **settings,
     )

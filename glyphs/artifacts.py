@@ -41,19 +41,20 @@ class Paths:
         return f"{self.prefix}_checkpoint.npz"
 
 
-def write_model(prefix, model, facts):
+def write_model(prefix, model, facts, *, half_precision=False):
     """Write the pair of model files. Both are complete on the disk before either is renamed.
 
     Args:
         prefix: path and beginning of the file names.
         model: keras.Model; how it was compiled is not written.
         facts: dict for the key "glyphs": class_names, characters, preprocessing and more.
+        half_precision: store the weights as float16: half the size, three digits.
 
     Raises:
         StorageError: no space or no permission.
     """
     paths = Paths(prefix)
-    weights = _hdf5_bytes(model)
+    weights = _hdf5_bytes(model, half_precision)
     content = json.loads(model.to_json())
     # Readers get an uncompiled model, and the file no optimizer names that count what was built.
     content.pop("compile_config", None)
@@ -76,7 +77,7 @@ def write_model(prefix, model, facts):
             weights_file.write(weights)
 
 
-def _hdf5_bytes(model):
+def _hdf5_bytes(model, half_precision):
     """Return the file that Keras saves a model as in HDF5.
 
     Made in memory: where the disk is full, the HDF5 library neither ends well nor quietly.
@@ -91,8 +92,28 @@ def _hdf5_bytes(model):
     with MemoryFile("model.h5", "w", driver="core", backing_store=False) as file:
         with _no_logging():
             keras.saving.save_model(model, file, include_optimizer=False)
+        if half_precision:
+            with h5py.File("half.h5", "w", driver="core", backing_store=False) as half:
+                _copy_in_half_precision(file, half)
+                half.flush()
+                return half.id.get_file_image()
         file.flush()
         return file.id.get_file_image()
+
+
+def _copy_in_half_precision(source, target):
+    """Copy all that is in an HDF5 file into another, float32 arrays as float16."""
+    target.attrs.update(source.attrs)
+
+    def copy(name, item):
+        if hasattr(item, "dtype"):
+            dtype = "float16" if item.dtype == "float32" else item.dtype
+            copied = target.create_dataset(name, data=item[()], dtype=dtype)
+        else:
+            copied = target.require_group(name)
+        copied.attrs.update(item.attrs)
+
+    source.visititems(copy)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ class Recipe:
         class_weights: whether rare classes weigh more: each class weighs the same in all.
         augment: the preset by which training pictures are distorted anew in every epoch, or None.
         validation_split: share of each class of train that becomes val where there is none, 0..1.
+        half_precision: round the weights that are measured and saved to float16.
         init: PREFIX of the model whose weights are the initial ones, or None.
     """
 
@@ -47,6 +48,7 @@ class Recipe:
     class_weights: bool = False
     augment: str | None = None
     validation_split: float = 0.0
+    half_precision: bool = False
     init: str | None = None
 
 

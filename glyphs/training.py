@@ -242,6 +242,9 @@ class Training:
             state.phase = "done"
             return
         self.model.set_weights(self.best_weights)
+        if recipe.half_precision:  # what is measured is what is saved
+            weights = self.model.get_weights()
+            self.model.set_weights([w.astype(np.float16).astype(np.float32) for w in weights])
         self.measure()
         if recipe.refit:
             state.phase = "refit"
@@ -325,7 +328,9 @@ class Training:
             },
             "versions": versions(),
         }
-        artifacts.write_model(self.prefix, self.model, facts)
+        artifacts.write_model(
+            self.prefix, self.model, facts, half_precision=self.recipe.half_precision
+        )
 
     def results(self):
         """Return lines of text about what was trained and how good it is."""

@@ -48,7 +48,7 @@ def check_network(content, path, weights_size):
         if content["class_name"] != "Functional":
             foreign.append(content["class_name"])
         foreign += _foreign_parts(layers)
-        is_too_large = sum(map(_weights_of, layers)) * 4 > weights_size
+        is_too_large = sum(map(_weights_of, layers)) * 2 > weights_size  # at half precision
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         foreign, is_too_large = ["missing or impossible layers"], False
     if foreign:

@@ -139,3 +139,17 @@ def test_failed_conversion_is_an_error_that_names_the_file(prefix, monkeypatch):
     architecture = artifacts.read_architecture(prefix)
     with pytest.raises(ArtifactError, match=r"model.onnx: could not be made \(a reason\)"):
         artifacts.convert(prefix, architecture)
+
+
+def test_half_precision_takes_half_the_space_and_keeps_three_digits(tmp_path):
+    model = networks.glyphnet((16, 16), 3)
+    facts = {"class_names": ["a", "b", "c"], "preprocessing": None}
+    artifacts.write_model(str(tmp_path / "whole"), model, facts)
+    artifacts.write_model(str(tmp_path / "half"), model, facts, half_precision=True)
+    sizes = [(tmp_path / f"{name}_weights.h5").stat().st_size for name in ("whole", "half")]
+    assert 0.45 < sizes[1] / sizes[0] < 0.6
+    loaded, _ = artifacts.load_model(str(tmp_path / "half"))
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(theirs, ours.astype(np.float16).astype(np.float32))
+    architecture = artifacts.read_architecture(str(tmp_path / "half"))
+    assert len(artifacts.convert(str(tmp_path / "half"), architecture)) > sizes[1]

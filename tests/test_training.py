@@ -297,6 +297,14 @@ def test_a_resumed_run_of_every_part_equals_an_uninterrupted_one(dataset, tmp_pa
         np.testing.assert_array_equal(a, b)
 
 
+def test_what_is_measured_in_half_precision_is_what_is_saved(dataset, tmp_path):
+    recipe = dataclasses.replace(COSINE, epochs=1, half_precision=True)
+    run = train(dataset, tmp_path / "m", recipe)
+    stored, _ = artifacts.load_model(str(tmp_path / "m"))
+    for ours, theirs in zip(run.model.get_weights(), stored.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_cosine_schedule_rises_then_falls_to_zero():
     optimizer = training.make_optimizer(dataclasses.replace(COSINE, warmup=0.1), 100)
     rates = [float(optimizer.learning_rate)]

@@ -34,6 +34,12 @@ def test_links_and_listed_files_exist():
         assert (ROOT / name).exists(), name
 
 
+def test_list_of_networks_is_what_the_readme_shows():
+    shown = README.split("$ python train.py --list\n")[1].split("    ...")[0].splitlines()
+    printed = run_script("train.py", "--list").stdout.splitlines()
+    assert [line.strip() for line in shown] == printed[: len(shown)]
+
+
 @pytest.mark.slow
 def test_step_by_step_prints_what_the_readme_shows(tmp_path):
     run_script("draw_samples.py", "characters", cwd=tmp_path)

@@ -86,6 +86,9 @@ def parse_args(argv=None):
         help="initial weights of xception and resnet152v2: imagenet (the default), none, or a file",
     )
     options.add_argument(
+        "--half-precision", action="store_true", help="store weights as float16, in half the space"
+    )
+    options.add_argument(
         "--init",
         metavar="PREFIX",
         help="start from the weights of this model, of other classes too",

@@ -1,4 +1,4 @@
-"""Our own network: small, and the most accurate on pictures of about 32x32 pixels."""
+"""Our own network: small, for pictures of about 32x32 pixels."""
 
 import keras
 from keras import layers

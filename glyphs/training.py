@@ -463,13 +463,14 @@ def make_optimizer(recipe, steps):
             warmup_target=learning_rate if warmup else None,
             warmup_steps=warmup,
         )
+    clip = {"global_clipnorm": recipe.clip_norm}
     if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(learning_rate, momentum=recipe.momentum)
+        return keras.optimizers.SGD(learning_rate, momentum=recipe.momentum, **clip)
     if recipe.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=recipe.weight_decay)
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=recipe.weight_decay, **clip)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "alpha"])
         return optimizer
-    return keras.optimizers.Adam(learning_rate)
+    return keras.optimizers.Adam(learning_rate, **clip)
 
 
 def make_loss(label_smoothing, n_classes):

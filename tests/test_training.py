@@ -326,6 +326,14 @@ def test_weight_decay_leaves_biases_and_normalization_alone(dataset, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_optimizers_clip_where_the_recipe_says(optimizer):
+    recipe = dataclasses.replace(COSINE, optimizer=optimizer, clip_norm=0.5, momentum=0.9)
+    made = training.make_optimizer(recipe, 10)
+    assert type(made).__name__.lower() == optimizer
+    assert made.global_clipnorm == 0.5
+
+
 def test_smoothed_loss_equals_its_definition():
     p = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], np.float32)
     y = np.array([0, 1])

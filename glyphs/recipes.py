@@ -81,7 +81,7 @@ DEFAULTS = {
     "kmnist": {"epochs": 12, "patience": None, "learning_rates": (0.001,), "batch_size": 400},
     "hebrew": {"epochs": 50, "patience": None, "learning_rates": (0.001,), "batch_size": 32},
     # 41 epochs are published; when the learning rate fell is not, so it falls when nothing helps.
-    # Without clipping, the sums of the pooling make the first steps so long that nothing is learned.
+    # Without clipping, the sums of the pooling make the first steps too long to learn anything.
     "melnyk": {
         "epochs": 25, "patience": 3, "learning_rates": (0.1, 0.01, 0.001), "batch_size": 256,
         "optimizer": "sgd", "momentum": 0.9, "clip_norm": 1.0,

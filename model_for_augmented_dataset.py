@@ -44,7 +44,9 @@ def build_network(image_size, n_classes):
 
 def main(argv=None):
     args = parse_args(argv)
-    cli.train(
+    from glyphs import launching
+
+    launching.train(
         args,
         build_network,
         made_by="create_augmented_dataset.py",

@@ -110,10 +110,12 @@ def main(argv=None):
     if args.list:
         print_networks()
         return
+    from glyphs import launching
+
     recipe = recipe_of(args)
     files.make_folder(os.path.dirname(args.output) or ".")
     dataset = open_or_build(args)
-    run = cli.start_training(dataset, args, build_network(args), recipe)
+    run = launching.start(dataset, args, build_network(args), recipe)
     if run.state.phase == "done":
         write_reports(args.output, run)
 

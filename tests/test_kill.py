@@ -27,9 +27,13 @@ def start(*arguments, cwd):
 
 
 def duration(*arguments, cwd):
-    started = time.monotonic()
-    run_script(*arguments, cwd=cwd)
-    return time.monotonic() - started
+    """Return the seconds of the faster of two runs: other work on the machine slows some down."""
+    seconds = []
+    for _ in range(2):
+        started = time.monotonic()
+        run_script(*arguments, cwd=cwd)
+        seconds.append(time.monotonic() - started)
+    return min(seconds)
 
 
 def kill_at_random_moments(*arguments, cwd, seconds, check):

@@ -15,7 +15,7 @@ import os
 import sys
 
 from glyphs import cli, labels
-from glyphs.errors import PictureError
+from glyphs.errors import PictureError, UsageError
 
 
 def parse_args(argv=None):
@@ -88,6 +88,12 @@ def prepare_explain(args, classifier):
     from glyphs import files
 
     files.make_folder(args.explain)
+    explained = os.path.realpath(args.explain)
+    for searched in filter(os.path.isdir, args.images):
+        if os.path.commonpath([explained, os.path.realpath(searched)]) == os.path.realpath(
+            searched
+        ):
+            raise UsageError(f"{args.explain}: lies in {searched}, which is searched for pictures")
     with cli.without_chatter():
         from glyphs import explaining
 

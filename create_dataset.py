@@ -27,6 +27,8 @@ import sys
 from glyphs import cli, labels
 from glyphs.errors import UsageError
 
+SPLIT = (80.0, 10.0, 10.0)  # percentages of train, val and test
+
 
 def parse_args(argv=None):
     options = cli.parser(__doc__)
@@ -71,7 +73,7 @@ def parse_args(argv=None):
         "--split",
         nargs=3,
         type=float,
-        default=(80.0, 10.0, 10.0),
+        default=SPLIT,
         metavar=("TRAIN", "VAL", "TEST"),
         help="percentages of each class (default: 80 10 10)",
     )
@@ -101,7 +103,8 @@ def parse_args(argv=None):
         "--max-per-class",
         type=cli.integer(1),
         metavar="N",
-        help="use at most so many pictures of a class (of each split, where the source has splits)",
+        help="use at most so many pictures of a class (of each split, where the source has "
+        "splits): the first ones, or with --shuffle-seed any",
     )
     options.add_argument(
         "--label-encoding",
@@ -130,6 +133,7 @@ def main(argv=None):
     from glyphs import building, files, images
     from glyphs.readers import sources
 
+    files.refuse_same(args.output, args.source, args.classes, args.class_map)
     files.check_can_write(args.output)
     wanted = read_classes(args.classes) if args.classes else None
     scratch = files.temporary(f"{args.output}.unpacked")
@@ -138,6 +142,8 @@ def main(argv=None):
     ) as index:
         for note in index.notes:
             cli.print_warning(note)
+        if index.splits is not None and (args.split != SPLIT or args.shuffle_seed is not None):
+            cli.print_warning("the source has splits, which are kept; --split is not used")
         index, selection = select(index, args, wanted)
         existed = os.path.exists(args.output)
         progress = cli.Progress(len(index.labels), "pictures")
@@ -195,9 +201,10 @@ def select(index, args, wanted):
         selection["left_out"] = before - len(index.class_names)
     if args.coverage:
         before = index.class_names
-        index = selecting.most_frequent(index, args.coverage)
-        selection["coverage"] = args.coverage
-        selection["rare"] = sorted(set(before) - set(index.class_names))
+        index, share = selecting.most_frequent(index, args.coverage)
+        rare = sorted(set(before) - set(index.class_names))
+        kept = len(before) - len(rare)
+        selection |= {"coverage": args.coverage, "kept": kept, "share": share, "rare": rare}
     if args.max_per_class:
         index = selecting.at_most(index, args.max_per_class, shuffle_seed=args.shuffle_seed)
         selection["max_per_class"] = args.max_per_class
@@ -219,7 +226,7 @@ def print_summary(summary, selection, args, existed):
         print(f"  {name:<6}{split.sum():>9,} pictures, {(split > 0).sum():,} classes")
     print(f"  split: {summary.split_rule}")
     print(f"  groups: {describe_groups(summary.groups, args.groups)}")
-    for line in describe_selection(selection, summary.class_names, totals):
+    for line in describe_selection(selection):
         print(f"  {line}")
     fewest, most = totals.argmin(), totals.argmax()
     if totals[fewest] == totals[most]:
@@ -246,8 +253,10 @@ def print_summary(summary, selection, args, existed):
             "the test split holds groups that training sees too; its accuracy will flatter"
         )
     _warn_about_classes(summary.left_out, "without a readable picture, left out")
-    for name in ("val", "test"):
-        if counts[name].any():
+    for name in counts:
+        if not counts[name].any():
+            cli.print_warning(f"no pictures in {name}")
+        else:
             missing = [c for c, n in zip(summary.class_names, counts[name], strict=True) if not n]
             _warn_about_classes(missing, f"without a picture in {name}")
     if totals[most] > 3 * totals[fewest]:
@@ -265,7 +274,7 @@ def describe_groups(groups, rule):
     return f"{groups.n_groups:,} ({groups.kind}), NOT kept apart: some are in several splits"
 
 
-def describe_selection(selection, class_names, totals):
+def describe_selection(selection):
     """Return lines about which classes and pictures were chosen."""
     lines = []
     if "classes" in selection:
@@ -277,9 +286,8 @@ def describe_selection(selection, class_names, totals):
         )
     if "coverage" in selection:
         n_rare = len(selection["rare"])
-        share = totals[class_names.index("rare")] / totals.sum() if n_rare else 0
         lines.append(
-            f"coverage: {len(totals) - (n_rare > 0):,} classes make up {100 - 100 * share:.1f} %, "
+            f"coverage: {selection['kept']:,} classes make up {100 * selection['share']:.1f} %, "
             f"{n_rare:,} others are one class, rare"
         )
     if "max_per_class" in selection:

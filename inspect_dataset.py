@@ -53,6 +53,7 @@ def main(argv=None):
     from glyphs import audit_json, audit_page, auditing, files, findings
 
     if args.html:
+        files.refuse_same(args.html, args.source, args.class_map)
         files.check_can_write(args.html)
     with open_index(args) as (index, characters, groups):
         progress = cli.Progress(len(index.labels), "pictures")
@@ -141,7 +142,7 @@ def say_facts(audit):
     else:
         rarest, largest = (index.class_names[i] for i in (counts.argmin(), counts.argmax()))
         line("pictures a class", f"{counts.min():,} ({rarest}) to {counts.max():,} ({largest})")
-    line("coverage", f"{audit.covering():,} classes make up {100 * audit.coverage:g} %")
+    line("coverage", f"{audit.covering():,} classes make up at most {100 * audit.coverage:g} %")
     for name, quartiles in (audit.quartiles() or {}).items():
         low, first, median, third, high = (f"{q:g}" for q in quartiles)
         line(name, f"{low} to {high}, median {median}, half are {first} to {third}")

@@ -19,6 +19,8 @@ import sys
 from glyphs import catalogue, cli, files, recipes
 
 NETWORK = "glyphnet"
+WEIGHT_DECAY = 0.05  # of --optimizer adamw, where the network's recipe has another optimizer
+MOMENTUM = 0.9  # of --optimizer sgd, likewise
 
 
 def parse_args(argv=None):
@@ -42,7 +44,7 @@ def parse_args(argv=None):
         "--image-size",
         type=cli.image_size,
         metavar="SIZE",
-        help="side in pixels, or HEIGHTxWIDTH (default: the dataset's)",
+        help="side in pixels, or HEIGHTxWIDTH (default: the dataset's; of pictures, the network's)",
     )
     options.add_argument(
         "--epochs", type=cli.integer(1), metavar="N", help="most epochs of a cycle"
@@ -141,6 +143,10 @@ def recipe_of(args):
     if settings.get("schedule") == "cosine":
         settings["learning_rates"] = settings["learning_rates"][:1]
         settings.setdefault("warmup", 0.1)
+    if settings.get("optimizer") == "adamw":
+        settings.setdefault("weight_decay", WEIGHT_DECAY)
+    if settings.get("optimizer") == "sgd":
+        settings.setdefault("momentum", MOMENTUM)
     if args.augment:
         settings["augment"] = recipes.AUGMENTS.get(args.augment)
     return recipes.Recipe(
@@ -174,30 +180,24 @@ def open_or_build(args):
     if os.path.isdir(path) or (os.path.exists(path) and not datasets.is_dataset(path)):
         path = build_dataset(args)
     dataset = datasets.open_dataset(path)
+    if args.validation_split and path == args.source and len(dataset.X_val):
+        cli.print_warning(f"{path} has a val split; --validation-split is not used")
     return dataset.resized(args.image_size) if args.image_size else dataset
 
 
 def build_dataset(args):
-    """Build a dataset of the source beside the model files; return its path."""
-    from glyphs import building, images, readers
-    from glyphs.readers import sources
+    """Let create_dataset.py build a dataset beside the model files; return its path."""
+    import create_dataset
 
     path = f"{args.output}_dataset"
-    size = args.image_size or catalogue.find(args.network).image_size
-    preprocessing = images.Preprocessing((size,), **recipes.PREPARATIONS.get(args.network, {}))
-    share = args.validation_split or 0.1
-    fractions = (1 - share, share, 0) if args.validation_split else (0.8, 0.1, 0.1)
-    scratch = files.temporary(f"{path}.unpacked")
-    with sources.open_index(args.source, readers.Options(), scratch=scratch) as index:
-        progress = cli.Progress(len(index.labels), "pictures")
-        try:
-            summary = building.build(
-                index, path, preprocessing, fractions=fractions, progress=progress.update
-            )
-        finally:
-            progress.clear()
-    for name, reason in summary.unreadable:
-        cli.print_warning(f"{name}: {reason}; left out")
+    height, width = args.image_size or catalogue.find(args.network).image_size
+    arguments = [args.source, "--output", path, "--image-size", f"{height}x{width}"]
+    for option, value in recipes.PREPARATIONS.get(args.network, {}).items():
+        arguments += [f"--{option}", str(value)]
+    if args.validation_split:
+        share = 100 * args.validation_split
+        arguments += ["--split", f"{100 - share:.10g}", f"{share:.10g}", "0"]
+    create_dataset.main(arguments)
     return path
 
 

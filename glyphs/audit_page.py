@@ -191,11 +191,12 @@ class _Page:
         k, n = audit.covering(), len(counts)
         share = f"{100 * audit.coverage:g} %"
         if k == n:
-            lead = f"It takes all {n:,} classes to make up {share} of the pictures."
+            lead = f"All {n:,} classes are needed to make up {share} of the pictures."
         else:
             lead = (
-                f"The {k:,} most frequent of {n:,} classes make up {share} of the pictures. "
-                f"None of the others has more than {counts[order[k]]:,}."
+                f"The {k:,} most frequent of {n:,} classes make up at most {share} of the "
+                "pictures, as create_dataset.py --coverage counts. None of the others has more "
+                f"than {counts[order[k]]:,}."
             )
         chips = "".join(
             f"<li{' class=rare' if i >= k else ''}>{self._short(label)} "

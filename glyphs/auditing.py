@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from glyphs import images, inspecting, parallel
+from glyphs import images, inspecting, parallel, selecting
 from glyphs.readers import SPLITS, Index, Samples
 
 CHUNK = 128  # pictures a worker looks at in one go
@@ -135,10 +135,8 @@ class Audit:
         return len(set(itertools.chain.from_iterable(self.groups.values())))
 
     def covering(self):
-        """Return how many of the most frequent classes it takes to reach `coverage`."""
-        counts = np.sort(self.pictures_per_class)[::-1]
-        share = self.coverage * counts.sum()
-        return min(int(np.searchsorted(np.cumsum(counts), share - 1e-9)) + 1, len(counts))
+        """Return how many classes create_dataset.py --coverage would keep."""
+        return selecting.n_covering(self.pictures_per_class, self.coverage)
 
 
 def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progress=None):

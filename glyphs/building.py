@@ -205,9 +205,10 @@ def _split(index, decoded, fractions, shuffle_seed):
     class_names = [index.class_names[i] for i in kept]
     left_out = [name for i, name in enumerate(index.class_names) if i not in set(kept.tolist())]
     if len(class_names) < 2:
+        first = "; {}: {}".format(*decoded.unreadable[0]) if decoded.unreadable else ""
         raise UsageError(
             f"{index.source}: {len(class_names)} classes with readable pictures; a classifier "
-            "needs at least 2 classes with pictures"
+            f"needs at least 2 classes with pictures{first}"
         )
     y = np.searchsorted(kept, old_y).astype(np.int32)
     groups = None if index.groups is None else np.asarray(index.groups)[samples]

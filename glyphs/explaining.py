@@ -19,6 +19,7 @@ import tensorflow as tf
 from PIL import Image
 
 from glyphs import artifacts, files, images
+from glyphs.errors import ArtifactError
 
 # Layers behind the feature maps under which a class's score is a sum over places.
 LINEAR = (
@@ -27,6 +28,7 @@ LINEAR = (
 )  # fmt: skip
 STRENGTH = 0.75  # how far the strongest place is coloured, 0..1
 COLOUR = (215, 25, 28)
+LONGEST_STEM = 200  # bytes of a file's name; with what is added it must stay below 255
 LONGEST, SHORTEST = 1024, 160  # pixels of an explained picture's longer side
 
 
@@ -50,6 +52,8 @@ class Explainer:
         places = [layer for layer in layers if len(layer.output.shape) == 4]
         while places and type(places[-1]).__name__ in LINEAR:
             places.pop()
+        if type(places[-1]).__name__ in ("InputLayer", "Rescaling"):
+            raise ArtifactError(f"{prefix}: has no feature maps that could be shown")
         features = places[-1]
         between = layers[layers.index(features) + 1 :]
         names = [type(layer).__name__ for layer in between]
@@ -107,9 +111,10 @@ def write_maps(predictions, explainer, class_names, folder):
             preprocessing = explainer.preprocessing
             if explainer.takes_any_size:
                 preprocessing = images.at_own_size(picture.size, preprocessing)
-            character = images.read_character(prediction.path, preprocessing)
+            character = images.character_of(picture, preprocessing)
             (activation,) = explainer.maps(character[None], [label_of[prediction.label]])
             stem = os.path.splitext(os.path.basename(prediction.path))[0]
+            stem = os.fsdecode(os.fsencode(stem)[:LONGEST_STEM])
             with files.replacing(os.path.join(folder, f"{number:05}_{stem}.png")) as file:
                 draw(picture, activation, preprocessing).save(file, "PNG")
         yield prediction

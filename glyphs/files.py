@@ -104,12 +104,27 @@ def make_folder(folder):
     Raises:
         StorageError: no permission, or the name is taken.
     """
-    with storage_errors(folder):
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except FileExistsError:
-            raise StorageError(f"{folder}: is in the way; remove it") from None
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise StorageError(f"{folder}: is in the way; remove it") from None
+    except OSError as error:
+        reason = explain(error, folder) or f"{folder}: cannot be made ({error.strerror.lower()})"
+        raise StorageError(reason) from None
     check_can_write(os.path.join(folder, "file"))
+
+
+def refuse_same(output, *inputs):
+    """Raise StorageError if an output is one of the files or folders that are read.
+
+    Args:
+        output: path of a file to write.
+        *inputs: paths that are read; None counts for nothing.
+    """
+    for path in inputs:
+        with contextlib.suppress(OSError, TypeError):
+            if os.path.samefile(output, path):
+                raise StorageError(f"{output}: would replace what is read; choose another name")
 
 
 def readable_size(size):

@@ -392,11 +392,24 @@ def read_character(path, preprocessing, *, own_size=False):
     Raises:
         PictureError: the file cannot be read.
     """
-    import numpy as np
-
     picture = read_picture(path)
     if own_size:
         preprocessing = at_own_size(picture.size, preprocessing)
+    return character_of(picture, preprocessing)
+
+
+def character_of(picture, preprocessing):
+    """Turn an 8-bit grey picture into the character image a network expects.
+
+    Args:
+        picture: PIL image of mode "L", any size.
+        preprocessing: a Preprocessing; all of its image sizes are applied.
+
+    Returns:
+        uint8 `(height, width)`, 0 = paper, 255 = ink.
+    """
+    import numpy as np
+
     image, _ = to_character(picture, preprocessing)
     for height, width in preprocessing.image_sizes[1:]:
         image = image.resize((width, height), Image.Resampling.BILINEAR)

@@ -17,7 +17,7 @@ class Recipe:
         refit: whether to train anew on all data for the epochs found, and save that.
         save_each_gain: write the model files whenever val_loss has reached a new low, so that a
             long training can be used before it ends.
-        optimizer: "adam", "adamw" or "sgd" (with Nesterov-free momentum).
+        optimizer: "adam", "adamw" or "sgd" with `momentum`.
         schedule: "cycles": each of `learning_rates` until it helps no more; "cosine": one cycle,
             from 0 to the learning rate in `warmup` of all steps, then down to 0 by a cosine.
         weight_decay: of adamw; not applied to biases and normalization.

@@ -39,6 +39,10 @@ def regroup(index, rule):
         matches += match is not None
         group = (match and match_text(match, "group")) or name
         groups[i] = found.setdefault(group, len(found))
+    misses = len(index.labels) - matches
+    if matches and misses:
+        note = f"--groups {rule!r} finds nothing in {misses:,} of {len(index.labels):,} names"
+        index.notes.append(f"{note}; each of these pictures is a group of its own")
     if not matches:
         raise UsageError(
             f"{index.source}: --groups {rule!r} finds nothing in the names of its "
@@ -93,7 +97,7 @@ def most_frequent(index, coverage):
         coverage: share of all samples, 0..1.
 
     Returns:
-        An Index.
+        `(index, share)`: an Index, and the share of the samples that keep their class.
 
     Raises:
         UsageError: no class fits into the share, or a class has the name `rare` already.
@@ -102,20 +106,32 @@ def most_frequent(index, coverage):
     if RARE in index.class_names:
         raise UsageError(f"{index.source}: a class is called {RARE}, as --coverage calls the rest")
     order = np.argsort(-counts, kind="stable")
-    kept = order[np.cumsum(counts[order]) <= coverage * counts.sum()]
+    kept = order[: n_covering(counts, coverage)]
     if not len(kept):
         raise UsageError(
             f"{index.source}: its most frequent class alone is more than --coverage {coverage:g}"
         )
     is_rare = np.ones(len(counts), bool)
     is_rare[kept] = False
+    share = float(counts[kept].sum() / counts.sum())
     if not counts[is_rare].any():
-        return index
+        return index, 1.0
     class_names = sorted([*(index.class_names[label] for label in kept), RARE])
     place = {name: label for label, name in enumerate(class_names)}
     new_label = np.array([place.get(name, place[RARE]) for name in index.class_names], np.int32)
     y = new_label[np.asarray(index.labels, np.int32)]
-    return dataclasses.replace(index, class_names=class_names, labels=y)
+    return dataclasses.replace(index, class_names=class_names, labels=y), share
+
+
+def n_covering(counts, coverage):
+    """Return how many of the most frequent classes make up at most a share of all samples.
+
+    Args:
+        counts: int `(n_classes,)`: samples of each class.
+        coverage: the share, 0..1.
+    """
+    shares = np.cumsum(np.sort(counts)[::-1]) / max(1, counts.sum())
+    return int(np.count_nonzero(shares <= coverage + 1e-12))
 
 
 def at_most(index, max_per_class, *, shuffle_seed=None):

@@ -176,16 +176,13 @@ class Training:
         finally:
             progress.clear()
         figures = {"loss": history["loss"][0], "accuracy": history["accuracy"][0]}
-        if not math.isfinite(figures["loss"]):
-            raise GlyphsError(
-                f"the loss is {figures['loss']} in epoch {state.epochs_done + 1}: training has "
-                "diverged; start again with a lower --learning-rate"
-            )
         state.epoch += 1
         state.epochs_done += 1
         if val:
             loss, accuracy = self.evaluate(val)
             figures |= {"val_loss": loss, "val_accuracy": accuracy}
+        check_finite(figures, state.epochs_done)
+        if val:
             self.note_best(loss, accuracy)
         seconds = time.perf_counter() - started
         state.seconds += seconds
@@ -294,6 +291,9 @@ class Training:
             self.compare(onnx)
             say(f"saved {self.paths.onnx} for classify.py")
         except ArtifactError as error:
+            # Without its ONNX form a model is not used, rather than used wrongly.
+            files.remove(self.paths.onnx)
+            self.write_model(saved)
             cli.print_warning(f"{error}; classify.py will try again")
         files.remove(self.paths.checkpoint)
         say(f"{state.epochs_done} epochs, {state.seconds:,.0f} s")
@@ -409,6 +409,16 @@ class Training:
         glyphs = artifacts.read_architecture(self.prefix)["glyphs"]
         cycles = len(glyphs["figures"]["stopping_epochs"])
         return glyphs["training"] == self.identity and cycles == len(self.recipe.learning_rates)
+
+
+def check_finite(figures, epoch):
+    """Raise GlyphsError if a loss of an epoch is no finite number: nothing mends that."""
+    for name in ("loss", "val_loss"):
+        if not math.isfinite(figures.get(name, 0)):
+            raise GlyphsError(
+                f"the {name} is {figures[name]} in epoch {epoch}: training has diverged; start "
+                "again with a lower --learning-rate"
+            )
 
 
 def warn_of_uneven_classes(labels, recipe):

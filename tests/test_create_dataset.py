@@ -179,7 +179,9 @@ def test_selections_are_stored_and_summed_up(tmp_path):
     run = run_script("create_dataset.py", folder, "--coverage", ".9", cwd=tmp_path)
     assert "coverage: 2 classes make up 90.0 %, 1 others are one class, rare" in run.stdout
     manifest = datasets.open_dataset(tmp_path / "characters_dataset").manifest
-    assert manifest["selection"] == {"coverage": 0.9, "rare": ["cross"]}
+    assert manifest["selection"] == {
+        "coverage": 0.9, "kept": 2, "share": 0.9, "rare": ["cross"],
+    }  # fmt: skip
     (tmp_path / "list.txt").write_text("ring\nbar\n")
     run = run_script(
         "create_dataset.py", folder, "--classes", "list.txt", "--min-count", 20,
@@ -209,3 +211,44 @@ def test_groups_found_by_regex_never_cross_splits(tmp_path):
     assert len(writers[0]) == 8
     assert not writers[0] & writers[1]
     assert dataset.manifest["groups"]["test"] == [f"w{writers[1].pop()}"]
+
+
+def test_an_output_never_replaces_what_is_read(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 4, "bar": 4})
+    rows = [f"shapes/{shape}/{i}.png,{shape}" for shape in ("ring", "bar") for i in range(1, 5)]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,label", *rows]))
+    before = table.read_bytes()
+    arguments = ("create_dataset.py", "labels.csv", "--output")
+    run = run_script(*arguments, "shapes/../labels.csv", cwd=tmp_path, expect=4)
+    assert "would replace what is read" in run.stderr
+    assert table.read_bytes() == before
+    run_script(*arguments, "out", cwd=tmp_path)
+    run_script("inspect_dataset.py", "out", "--html", "out", cwd=tmp_path, expect=4)
+    assert datasets.open_dataset(tmp_path / "out")
+    assert folder.exists()
+
+
+def test_missing_pictures_of_a_split_bring_a_warning(tmp_path):
+    make_folder(tmp_path / "data" / "train", {"ring": 20, "bar": 20})
+    make_folder(tmp_path / "data" / "test", {"ring": 5, "cross": 5})
+    run = run_script("create_dataset.py", "data", "--split", 70, 20, 10, cwd=tmp_path)
+    assert "1 classes without a picture in train: cross" in run.stderr
+    assert "--split is not used" in run.stderr
+    folder = make_folder(tmp_path / "few", {"ring": 2, "bar": 2})
+    assert "no pictures in val" in run_script("create_dataset.py", folder, cwd=tmp_path).stderr
+
+
+def test_folders_that_look_like_splits_bring_a_warning(tmp_path):
+    make_folder(tmp_path / "data" / "Train", {"ring": 4, "bar": 4})
+    make_folder(tmp_path / "data" / "Test", {"ring": 4, "bar": 4})
+    run = run_script("create_dataset.py", "data", cwd=tmp_path)
+    assert "look like splits (test, train)" in run.stderr
+
+
+def test_why_no_class_is_left_is_said(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 2})
+    (folder / "bar").mkdir()
+    (folder / "bar" / "1.png").write_bytes(b"no picture")
+    run = run_script("create_dataset.py", folder, cwd=tmp_path, expect=2)
+    assert f"{folder}/bar/1.png: not a PNG" in run.stderr

@@ -5,6 +5,7 @@ from conftest import run_script
 from PIL import Image
 
 from glyphs import artifacts, explaining, images, inference, networks
+from glyphs.errors import ArtifactError
 
 SIZE = (32, 32)
 
@@ -50,7 +51,10 @@ def test_other_networks_are_explained_by_grad_cam(tmp_path):
     model = networks.kanji(SIZE, 3, filters=(4, 4, 8), units=16)
     explainer = explainer_of(model, tmp_path, images.Preprocessing((SIZE,)))
     assert not explainer.is_exact
-    assert explainer.maps(random_characters(), np.zeros(4, int)).shape == (4, 8, 8)
+    first, second = (explainer.maps(random_characters(), np.full(4, label)) for label in (0, 1))
+    assert first.shape == (4, 8, 8)
+    assert first.std(axis=(1, 2)).min() > 0
+    assert not np.allclose(first, second)  # each class has a map of its own
 
 
 def test_the_map_lies_where_the_picture_was_padded_to():
@@ -99,3 +103,25 @@ def test_a_network_for_any_size_gets_pictures_at_their_own_size(toy_folder, tmp_
     np.testing.assert_allclose(
         [found[name] for name in classifier.class_names], expected, atol=1e-4
     )
+
+
+def test_explaining_copes_with_long_names_and_odd_folders(toy_model, toy_folder, tmp_path):
+    long = tmp_path / f"{'x' * 245}.png"
+    long.write_bytes((toy_folder / "ring" / "1.png").read_bytes())
+    arguments = ("classify.py", "--model", toy_model, "--explain")
+    run_script(*arguments, tmp_path / "maps", long)
+    assert len(list((tmp_path / "maps").iterdir())) == 1
+    run = run_script(*arguments, tmp_path / "in" / "maps", tmp_path, expect=2)
+    assert "which is searched for pictures" in run.stderr
+    (tmp_path / "file").touch()
+    run = run_script(*arguments, tmp_path / "file" / "maps", long, expect=4)
+    assert "cannot be made" in run.stderr
+
+
+def test_a_network_without_feature_maps_is_refused(tmp_path):
+    layers = keras.layers
+    inputs = keras.Input((*SIZE, 1), name="images")
+    x = layers.Flatten(name="flatten")(layers.Rescaling(1 / 255, name="rescaling")(inputs))
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="probabilities")(x))
+    with pytest.raises(ArtifactError, match="has no feature maps"):
+        explainer_of(model, tmp_path, images.Preprocessing((SIZE,)))

@@ -19,13 +19,16 @@ def counts_of(index):
 
 
 def test_most_frequent_keeps_the_classes_within_the_share_and_gathers_the_rest():
-    index = selecting.most_frequent(make_index({"a": 5, "b": 50, "c": 30, "z": 15}), 0.8)
+    index, share = selecting.most_frequent(make_index({"a": 5, "b": 50, "c": 30, "z": 15}), 0.8)
+    assert share == 0.8
     assert counts_of(index) == {"b": 50, "c": 30, "rare": 20}
     assert index.class_names == sorted(index.class_names)
 
 
 def test_coverage_of_one_keeps_all_classes():
-    assert counts_of(selecting.most_frequent(make_index({"a": 5, "b": 50}), 1)) == {"a": 5, "b": 50}
+    index, share = selecting.most_frequent(make_index({"a": 5, "b": 50}), 1)
+    assert counts_of(index) == {"a": 5, "b": 50}
+    assert share == 1
 
 
 def test_coverage_below_the_most_frequent_class_is_an_error():
@@ -86,6 +89,15 @@ def test_regroup_by_regex_takes_the_group_from_the_relative_name():
     assert named.group_names == ["0", "1", "2"]
     with pytest.raises(UsageError, match=r"finds nothing .* such as w0_9.png"):
         selecting.regroup(index, "root")
+
+
+def test_regroup_says_in_how_many_names_it_finds_nothing():
+    index = selecting.regroup(make_index({"a": 5, "b": 5}), r"^(w1)_")
+    assert index.notes == [
+        "--groups '^(w1)_' finds nothing in 7 of 10 names; each of these pictures is a group of "
+        "its own"
+    ]
+    assert len(index.group_names) == 8
 
 
 def test_regroup_none_forgets_the_groups():

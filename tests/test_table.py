@@ -76,8 +76,8 @@ def test_rows_that_cannot_be_used_are_named(scans):
     text = "file,label\n1.png,a\n1.png,b\n2.png,b\n2.png,b\n3.png\n,c\n9.png,a\n"
     table = write(scans / "l.csv", text)
     index = index_of(scans)
-    assert found(index) == {"1.png": "a", "2.png": "b"}
-    assert index.skipped == {"listed twice": 1}
+    assert found(index) == {"2.png": "b"}
+    assert index.skipped == {"listed twice": 1, "pictures that the table does not list": 4}
     assert index.damaged == [
         (f"{scans}/1.png", "has two labels, a and b"),
         (str(table), "line 6: no label"),
@@ -104,6 +104,24 @@ def test_a_table_that_is_no_text_is_an_error(scans):
     table = write(scans / "l.csv", "file,label\n1.png,é\n", "latin-1")
     with pytest.raises(UsageError, match="not UTF-8 text \\(byte 17\\)"):
         index_of(table, "table")
+
+
+def test_a_picture_is_the_same_however_its_path_is_written(scans):
+    write(scans / "l.csv", "file,label\n./1.png,a\nx/../1.png,a\n2.png,b\n")
+    index = index_of(scans)
+    assert found(index) == {"1.png": "a", "2.png": "b"}
+    assert index.skipped["listed twice"] == 1
+
+
+def test_a_writer_that_is_not_said_is_a_group_of_its_own(scans):
+    write(scans / "l.csv", "file,label,writer\n1.png,a,w\n2.png,b,\n3.png,b,\n")
+    assert index_of(scans).groups == [0, 1, 2]
+
+
+def test_what_is_wrong_with_a_named_table_is_said(scans):
+    table = write(scans / "l.csv", "name,label\n1.png,a\n")
+    with pytest.raises(UsageError, match="needs a header line with the columns file and label"):
+        index_of(table)
 
 
 def test_two_tables_must_be_chosen_from(scans):

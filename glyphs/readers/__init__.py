@@ -10,6 +10,13 @@ import dataclasses
 
 SPLITS = ("train", "val", "test")
 
+# What people call splits, in lower case.
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
 # Name of a reader -> its module. Whether a source is theirs is asked from the last to the first.
 READERS = {
     "folders": "folders",

@@ -7,7 +7,7 @@ import unicodedata
 
 from glyphs.errors import PictureError, UsageError
 from glyphs.images import reason_of
-from glyphs.readers import SPLITS, Index, match_text
+from glyphs.readers import SPLIT_NAMES, SPLITS, Index, match_text
 from glyphs.readers.listing import join, scan
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -48,6 +48,12 @@ def index(listing, options):
         raise UsageError(_nothing_found(listing, tree, options))
 
     notes = tree.notes
+    topmost = {folder.rpartition("/")[2].lower() for folder in tree.children[top]}
+    if not is_split and len(topmost) > 1 and topmost <= set(SPLIT_NAMES):
+        notes.append(
+            f"the topmost folders look like splits ({', '.join(sorted(topmost))}) but are read as "
+            "parts of class names; name them train, val and test"
+        )
     spellings, by_class = collections.defaultdict(set), collections.defaultdict(list)
     for name, split, names in found:
         by_class[_class_name(name, listing)].append((split, names))

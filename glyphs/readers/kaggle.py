@@ -11,6 +11,7 @@ import csv
 import functools
 import io
 import os
+import re
 
 from glyphs import labels as characters
 from glyphs.errors import PictureError, UsageError
@@ -152,7 +153,7 @@ class _Table:
     def _add_page(self, picture, image_id, words, line):
         if picture is None:
             count = -(-len(words) // 5)
-            reason = f"no picture of this page, or a second row; {count:,} boxes left out"
+            reason = f"no picture of this page, or a second row of it, with {count:,} boxes"
             self.damaged.append((image_id, reason))
             self.skipped["boxes on missing pages"] += count
             return
@@ -171,7 +172,7 @@ class _Table:
             self.damaged.append((f"{self.path}, line {line}", problems[0] + more))
             self.skipped["boxes that make no sense"] += len(problems)
         if len(self.labels) > before:
-            book = image_id.partition("_")[0]
+            book = re.split("[_-]", image_id)[0]  # 100241706_00004_2, umgy003-001
             self.pages.append(picture)
             self.book_of_page.append(self.books.setdefault(book, len(self.books)))
 

@@ -27,6 +27,7 @@ MAX_FILE = images.MAX_BYTES  # of a picture in an archive, unpacked
 # size is a bomb. Small archives may hold blank bitmaps.
 MAX_RATIO = 200
 SMALL = 1 << 30
+MAC_FORKS = "__MACOSX"  # what macOS adds to archives: no pictures, though named as if they were
 
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
@@ -195,6 +196,8 @@ def open_listing(source, scratch):
                     is_tar = _is_tar(stream.read(512))
                 if is_tar:
                     return _TarListing(source, scratch, _unpack(source, module, scratch))
+        if head.startswith(b"PK\x03\x04") and not is_arrays:
+            raise UsageError(f"{source}: damaged archive (its list of files at the end is missing)")
         with open(source, "rb") as file:
             if _is_tar(file.read(512)):
                 return _TarListing(source, scratch, source)
@@ -408,7 +411,7 @@ def _decoded_name(member):
 
 
 def _is_hidden(name, listing):
-    hidden = name.startswith(".") or "/." in name or not name
+    hidden = name.startswith((".", f"{MAC_FORKS}/")) or "/." in name or not name
     listing.skipped["hidden"] += hidden
     return hidden
 
@@ -448,7 +451,7 @@ def scan(folder, *, on_error):
             names, subfolders, hidden = [], [], 0
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):
+                    if entry.name.startswith(".") or entry.name == MAC_FORKS:
                         hidden += 1
                     elif _is_folder(entry):
                         subfolders.append(entry.name)

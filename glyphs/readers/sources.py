@@ -29,7 +29,9 @@ def open_index(source, options, *, scratch, reader=None):
     files.remove(scratch)  # of a run that was killed; it would be added to
     try:
         listing = open_listing(source, scratch)
-        if reader is None and options.label_regex is not None:
+        if options.label_regex is not None:
+            if listing.only or reader not in (None, "folders"):
+                raise UsageError(f"{source}: --label-regex is for folders of pictures")
             reader = "folders"
         try:
             module = _module(READERS[reader]) if reader else _recognise(listing)
@@ -48,6 +50,10 @@ def _recognise(listing):
         module = _module(name)
         if name != "folders" and module.recognise(listing):
             return module
+    if listing.only and listing.read(listing.only, 6) == b"\x93NUMPY":
+        raise UsageError(
+            f"{listing.source}: is a dataset (or array) already, no source of pictures"
+        )
     if listing.only:
         raise UsageError(
             f"{listing.source}: neither a folder, nor an archive or a data file that is known here"

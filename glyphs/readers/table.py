@@ -3,11 +3,13 @@
 import collections
 import csv
 import io
+import itertools
 import os
+import posixpath
 import unicodedata
 
 from glyphs.errors import UsageError
-from glyphs.readers import SPLITS, Index
+from glyphs.readers import SPLIT_NAMES, SPLITS, Index
 from glyphs.readers.folders import SUFFIXES
 from glyphs.readers.listing import join
 
@@ -18,17 +20,15 @@ COLUMNS = {
     "split": ("split", "set", "subset"),
     "group": ("group", "writer", "writer_id", "author", "book", "page", "document"),
 }
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 TABLE_SUFFIXES = (".csv", ".tsv")
+FIRST_ROWS = 20  # one of these pictures must be there
 HEAD = 1 << 16  # bytes in which the header and the first picture's line must lie
 
 
 def recognise(listing):
     """Return whether the source is a table, or a folder with one, whose first picture is there."""
+    if listing.only and _candidates(listing):
+        return True  # the user named it; what is wrong with it is said when it is read
     return any(_is_table(listing, name) for name in _candidates(listing))
 
 
@@ -48,8 +48,8 @@ def _is_table(listing, name):
     try:
         text = listing.read(name, HEAD).decode("utf-8-sig", "replace")
         columns, rows = _parse(io.StringIO(text, newline=""), listing.path(name))
-        _, row = next(rows)
-        return listing.has(_relative(name, row[columns["file"]]))
+        first = (row[columns["file"]] for _, row in itertools.islice(rows, FIRST_ROWS))
+        return any(listing.has(_relative(name, file)) for file in first)
     except (UsageError, StopIteration, IndexError):
         return False
 
@@ -58,7 +58,7 @@ def _relative(table, name):
     """Return the path of a picture, named in a table, relative to the source."""
     if os.path.isabs(name):
         return name
-    return join(table.rpartition("/")[0], name.replace("\\", "/").removeprefix("./"))
+    return posixpath.normpath(join(table.rpartition("/")[0], name.replace("\\", "/")))
 
 
 def index(listing, options):
@@ -131,7 +131,7 @@ def _chain(first, rest):
 def _index_of_rows(listing, table, columns, rows):
     path = listing.path(table)
     seen, names, class_of, split_of, group_of, damaged = {}, [], [], [], [], []
-    repeated = 0
+    repeated, contested = 0, set()
     for line, row in rows:
 
         def cell(column, row=row):
@@ -145,6 +145,7 @@ def _index_of_rows(listing, table, columns, rows):
             repeated += 1
         elif name in seen:
             damaged.append((listing.path(name), f"has two labels, {seen[name]} and {label}"))
+            contested.add(name)
         elif not listing.has(name):
             damaged.append((listing.path(name), f"no such file (line {line} of {path})"))
         else:
@@ -152,9 +153,17 @@ def _index_of_rows(listing, table, columns, rows):
             names.append(name)
             class_of.append(label)
             split_of.append(_split(cell("split"), path, line) if "split" in columns else None)
-            group_of.append(cell("group"))
+            group_of.append(cell("group") or name)  # without one, it is a group of its own
+    kept = [i for i, name in enumerate(names) if name not in contested]
+    names, class_of, split_of, group_of = (
+        [values[i] for i in kept] for values in (names, class_of, split_of, group_of)
+    )
     if not names:
         raise UsageError(f"{path}: none of the pictures it lists is there")
+    listed = set(seen)
+    unlisted = sum(
+        name.lower().endswith(SUFFIXES) and name not in listed for name in listing.names()
+    )
     class_names = sorted(set(class_of))
     number = {name: label for label, name in enumerate(class_names)}
     group_names = list(dict.fromkeys(group_of)) if "group" in columns else []
@@ -169,7 +178,9 @@ def _index_of_rows(listing, table, columns, rows):
         groups=[group_number[name] for name in group_of] if group_names else None,
         group_names=group_names,
         group_kind="group" if group_names else None,
-        skipped=+collections.Counter({"listed twice": repeated}),
+        skipped=+collections.Counter(
+            {"listed twice": repeated, "pictures that the table does not list": unlisted}
+        ),
         damaged=damaged,
     )
 

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import os
 import pathlib
 import signal
@@ -158,6 +159,32 @@ def test_every_sample_comes_once_an_epoch(dataset):
     labels = np.concatenate([batches[i][1] for i in range(len(batches))])
     assert [len(batches[i][1]) for i in range(len(batches))] == [50, 50, 44]
     np.testing.assert_array_equal(np.bincount(labels), np.bincount(dataset.y_train))
+
+
+def test_a_val_loss_that_is_no_number_stops_the_training_too(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training.Training, "evaluate", lambda self, pictures: (math.inf, 0.1))
+    with pytest.raises(GlyphsError, match="the val_loss is inf in epoch 1: .* --learning-rate"):
+        train(dataset, tmp_path / "m")
+    assert not (tmp_path / "m_architecture.json").exists()
+
+
+def test_a_conversion_that_answers_wrongly_is_not_left_behind(
+    dataset, tmp_path, monkeypatch, capsys
+):
+    def convert(prefix, architecture):
+        pathlib.Path(f"{prefix}.onnx").write_bytes(b"wrong")
+        return b"wrong"
+
+    def compare(self, onnx):
+        raise ArtifactError("answers otherwise")
+
+    monkeypatch.setattr(artifacts, "convert", convert)
+    monkeypatch.setattr(training.Training, "compare", compare)
+    train(dataset, tmp_path / "m", dataclasses.replace(COSINE, epochs=1))
+    assert not (tmp_path / "m.onnx").exists()
+    stored = artifacts.read_architecture(str(tmp_path / "m"))["glyphs"]["sha256"]
+    assert stored["onnx"] is None
+    assert "answers otherwise" in capsys.readouterr().err
 
 
 def test_checkpoint_of_another_run_is_refused(dataset, tmp_path):

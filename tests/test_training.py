@@ -163,7 +163,7 @@ def test_every_sample_comes_once_an_epoch(dataset):
 
 def test_a_val_loss_that_is_no_number_stops_the_training_too(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(training.Training, "evaluate", lambda self, pictures: (math.inf, 0.1))
-    with pytest.raises(GlyphsError, match="the val_loss is inf in epoch 1: .* --learning-rate"):
+    with pytest.raises(GlyphsError, match="the val_loss is inf in epoch 1"):
         train(dataset, tmp_path / "m")
     assert not (tmp_path / "m_architecture.json").exists()
 

@@ -10,6 +10,9 @@ from glyphs.errors import PictureError, UsageError
 from glyphs.readers import READERS
 from glyphs.readers.listing import open_listing
 
+# Options that only one reader uses.
+USED_BY = {"class_map": "kmnist", "transpose": "kmnist", "margin": "kaggle"}
+
 
 @contextlib.contextmanager
 def open_index(source, options, *, scratch, reader=None):
@@ -38,10 +41,21 @@ def open_index(source, options, *, scratch, reader=None):
             index = module.index(listing, dataclasses.replace(options, reader=reader))
         except PictureError as error:  # of a file that all samples depend on
             raise UsageError(str(error)) from None
+        _refuse_unused(options, index)
         index.root = os.path.dirname(listing.source) if listing.only else listing.source
         yield index
     finally:
         files.remove(scratch)
+
+
+def _refuse_unused(options, index):
+    """Raise UsageError if an option was given that the reader of this source does not use."""
+    for option, reader in USED_BY.items():
+        if getattr(options, option) not in (None, 0.0) and index.reader != reader:
+            raise UsageError(
+                f"{index.source}: --{option.replace('_', '-')} is for the reader {reader}, but "
+                f"this source is read as {index.reader}"
+            )
 
 
 def _recognise(listing):

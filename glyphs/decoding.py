@@ -19,7 +19,8 @@ def decode_chunk(chunk, preprocessing, scratch, slots):
     """
     polarities, failures = [], []
     height, width = preprocessing.image_size
-    with open(scratch, "r+b", buffering=0) as file:
+    with open(scratch, "r+b") as file:
+        place = None
         for i, (slot, picture) in enumerate(zip(slots, chunk.pictures(), strict=True)):
             if isinstance(picture, PictureError):
                 failures.append((i, picture))
@@ -27,6 +28,8 @@ def decode_chunk(chunk, preprocessing, scratch, slots):
                 continue
             image, polarity = images.to_character(picture, preprocessing)
             polarities.append(polarity)
-            file.seek(slot * height * width)
+            if slot != place:  # seeking empties the buffer
+                file.seek(slot * height * width)
             file.write(image.tobytes())
+            place = slot + 1
     return polarities, failures

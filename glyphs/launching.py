@@ -1,5 +1,6 @@
 """From the arguments of a training script to a training; Keras is loaded as late as possible."""
 
+import contextlib
 import os
 
 from glyphs import artifacts, cli, files, recipes
@@ -74,6 +75,9 @@ def start(dataset, args, build_network, recipe):
         )
     with cli.without_chatter():
         from glyphs import training
+
+        with contextlib.suppress(ImportError):
+            import tensorflow  # noqa: F401  Keras does in its first epoch, whatever the backend
 
         device = training.describe_device()
     training.say(device)

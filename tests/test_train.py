@@ -38,8 +38,8 @@ def test_every_network_has_a_recipe():
 def losses(dataset, folder, *options):
     name = "_".join(options).strip("-") or "plain"
     run_script(
-        "train.py", dataset, "--network", "kmnist", "--epochs", 1, "--output", name, *options,
-        cwd=folder,
+        "train.py", dataset, "--network", "kmnist", "--epochs", 1, "--output", name,
+        "--batch-size", 20, *options, cwd=folder,
     )  # fmt: skip
     history = artifacts.read_architecture(str(folder / name))["glyphs"]["figures"]["history"]
     return history[0]["loss"]

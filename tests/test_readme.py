@@ -2,9 +2,14 @@
 
 import re
 import shlex
+import shutil
 
+import numpy as np
 import pytest
-from conftest import ROOT, run_script
+import test_etl
+import test_kaggle
+import test_kmnist
+from conftest import ROOT, SHAPES, make_folder, run_script
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"^    (?:\$ |.*\| )?python (\w+\.py.*)$", README, re.M)))
@@ -38,6 +43,59 @@ def test_list_of_networks_is_what_the_readme_shows():
     shown = README.split("$ python train.py --list\n")[1].split("    ...")[0].splitlines()
     printed = run_script("train.py", "--list").stdout.splitlines()
     assert [line.strip() for line in shown] == printed[: len(shown)]
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """A folder with small stand-ins, of our own making, for the data that the README names."""
+    records = test_etl.encode_file("etl9b", test_etl.random_records("etl9b", 60))
+    (tmp_path / "ETL9B").mkdir()
+    (tmp_path / "ETL9B" / "ETL9B_1").write_bytes(records)
+    shutil.make_archive(str(tmp_path / "ETL9B"), "zip", tmp_path, "ETL9B")
+    letters = make_folder(tmp_path / "omniglot" / "Greek", dict.fromkeys(SHAPES, 20))
+    for path in sorted(letters.rglob("*.png")):
+        path.rename(path.with_name(f"0001_{path.name}"))  # the second number is the drawer
+    shutil.make_archive(str(tmp_path / "omniglot_small1"), "zip", tmp_path, "omniglot")
+    pages = {f"{i}_1": [("U+306F", 1, 1, 9, 9), ("U+4E00", 20, 20, 9, 5)] for i in range(30)}
+    pages["30_1"] = [("U+2000B", 5, 5, 9, 9)]
+    test_kaggle.write(tmp_path / "kuzushiji", pages)
+    for name in ("hebrew", "characters", "hanzi100", "scans"):
+        make_folder(tmp_path / name, dict.fromkeys(SHAPES, 30))
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 4
+    images[7] = 0  # blank
+    test_kmnist.write_pair(tmp_path / "kmnist", "npz", "kmnist-test", images, labels)
+    return tmp_path
+
+
+def test_sources_are_read_by_the_commands_of_the_readme(sources):
+    section = README.split("## Your own data")[1].split("## From Python")[0]
+    commands = re.findall(r"^    (?:\$ )?python (\w+_dataset\.py.*)$", section, re.M)
+    assert len(commands) == 5
+    for command in commands:
+        expected = 5 if command.startswith("inspect") else 0
+        run = run_script(*shlex.split(command), cwd=sources, expect=expected)
+    assert "blank pictures: 1  [blank]" in run.stdout
+    run_script("inspect_dataset.py", "hanzi100", cwd=sources)
+
+
+@pytest.mark.slow
+def test_trainings_of_the_readme_run(sources):
+    run_script("create_dataset.py", "characters", "--image-size", "16", cwd=sources)
+    run_script("create_augmented_dataset.py", "--copies", "2", cwd=sources)
+    for command in (
+        "model.py",
+        "model_for_augmented_dataset.py --epochs 2",
+        "train.py --network kuzushiji --epochs 5",
+        "train.py characters/ --network hebrew --batch-size 8 --validation-split 0.2 --output out/",
+        "train.py --epochs 20",
+        "classify.py scans/ --top 3",
+        "classify.py scans/ --format csv",
+        "classify.py --model out/model scans/",
+    ):
+        assert f"python {command}" in README or "out/model" in command
+        run_script(*shlex.split(command), cwd=sources)
+    assert (sources / "out" / "model_curves.png").exists()
 
 
 @pytest.mark.slow

@@ -90,9 +90,8 @@ def prepare_explain(args, classifier):
     files.make_folder(args.explain)
     explained = os.path.realpath(args.explain)
     for searched in filter(os.path.isdir, args.images):
-        if os.path.commonpath([explained, os.path.realpath(searched)]) == os.path.realpath(
-            searched
-        ):
+        folder = os.path.realpath(searched)
+        if os.path.commonpath([explained, folder]) == folder:
             raise UsageError(f"{args.explain}: lies in {searched}, which is searched for pictures")
     with cli.without_chatter():
         from glyphs import explaining

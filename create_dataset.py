@@ -94,7 +94,7 @@ def parse_args(argv=None):
     )
     options.add_argument(
         "--coverage",
-        type=cli.positive_number,
+        type=cli.coverage,
         metavar="X",
         help="keep the most frequent classes that make up this share (.9, say) of the pictures, "
         "and gather the others in one class called rare",
@@ -121,8 +121,6 @@ def parse_args(argv=None):
         options.error(f"--split must be three percentages that add up to 100: {args.split}")
     if 2 * args.border >= min(args.image_size):
         options.error(f"--border {args.border} leaves nothing of --image-size {args.image_size}")
-    if args.coverage is not None and args.coverage > 1:
-        options.error(f"--coverage must be a share of at most 1: {args.coverage:g}")
     return args
 
 

@@ -30,7 +30,7 @@ def parse_args(argv=None):
     options.add_argument("--html", metavar="FILE", help="write a page to look at")
     options.add_argument(
         "--coverage",
-        type=cli.positive_number,
+        type=cli.coverage,
         default=0.9,
         metavar="SHARE",
         help="say how many of the most frequent classes make up this share of the pictures",
@@ -42,10 +42,7 @@ def parse_args(argv=None):
     )
     cli.add_source(options)
     cli.add_workers(options)
-    args = options.parse_args(argv)
-    if args.coverage > 1:
-        options.error(f"argument --coverage: must be at most 1. Received: {args.coverage:g}")
-    return args
+    return options.parse_args(argv)
 
 
 def main(argv=None):

@@ -90,8 +90,7 @@ class Audit:
 
     def name(self, position):
         """Return what to call a sample: a path, or a record of a file."""
-        numbers = self.index.numbers
-        return self.index.samples.name(int(position if numbers is None else numbers[position]))
+        return self.index.samples.name(int(self.index.sample_numbers[position]))
 
     def class_name(self, position):
         return self.index.class_names[self.labels[position]]
@@ -155,9 +154,8 @@ def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progr
     facts, reasons = np.zeros(count, FACTS), {}
     done = 0
     tasks = _tasks(index, range(count), CHUNK)
-    results = parallel.run_ordered(
-        inspecting.inspect_chunk, tasks, workers=_workers(workers, index, count)
-    )
+    workers = workers or parallel.workers_for(count, few=index.samples.few)
+    results = parallel.run_ordered(inspecting.inspect_chunk, tasks, workers=workers)
     for records, failures in results:
         block = np.frombuffer(records, FACTS)
         facts[done : done + len(block)] = block
@@ -190,7 +188,7 @@ def thumbnails(audit, positions, side, *, workers=None):
 
     positions = sorted({int(position) for position in positions})
     tasks = ((*task, side) for task in _tasks(audit.index, positions, CHUNK))
-    workers = _workers(workers, audit.index, len(positions))
+    workers = workers or parallel.workers_for(len(positions), few=audit.index.samples.few)
     chunks = parallel.run_ordered(inspecting.shrink_chunk, tasks, workers=workers)
     return {
         position: Image.frombytes("L", small[:2], small[2])
@@ -200,17 +198,9 @@ def thumbnails(audit, positions, side, *, workers=None):
 
 
 def _tasks(index, positions, size):
-    numbers = positions
-    if index.numbers is not None:
-        numbers = np.asarray(index.numbers)[np.asarray(positions, np.int64)]
+    numbers = np.asarray(index.sample_numbers)[np.asarray(positions, np.int64)]
     for run in index.samples.runs(numbers, size):
         yield (index.samples.chunk([int(number) for number in run]),)
-
-
-def _workers(workers, index, count):
-    if workers is None:
-        return 1 if count < index.samples.few else parallel.default_workers()
-    return workers
 
 
 def groups_by_split(index):

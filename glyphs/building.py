@@ -92,10 +92,9 @@ def build(
     """
     started = time.perf_counter()
     height, width = preprocessing.image_size
-    numbers = range(len(index.samples)) if index.numbers is None else index.numbers
+    numbers = index.sample_numbers
     count = len(numbers)
-    if workers is None:
-        workers = 1 if count < index.samples.few else parallel.default_workers()
+    workers = workers or parallel.workers_for(count, few=index.samples.few)
     # The scratch file and the final file exist at the same time.
     needed = 2 * count * height * width
     files.check_can_write(path, needed)

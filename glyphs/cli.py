@@ -76,6 +76,14 @@ def share(text):
     return value
 
 
+def coverage(text):
+    """Argparse type: a number above 0 and at most 1."""
+    value = positive_number(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"must be at most 1. Received: {text}")
+    return value
+
+
 def image_size(text):
     """Argparse type: `32`, or height x width as `48x32`, to `(height, width)`."""
     sides = text.lower().split("x")

@@ -20,6 +20,11 @@ def default_workers():
     return os.cpu_count() or 1
 
 
+def workers_for(count, *, few):
+    """Return how many processes `count` samples are worth: one if they are fewer than `few`."""
+    return 1 if count < few else default_workers()
+
+
 def run_ordered(function, tasks, *, workers):
     """Yield `function(*task)` for every task, in the order of the tasks.
 

@@ -33,7 +33,7 @@ def regroup(index, rule):
     regex = re.compile(rule)
     found, groups = {}, np.empty(len(index.labels), np.int32)
     matches = 0
-    for i, number in enumerate(_numbers(index).tolist()):
+    for i, number in enumerate(index.sample_numbers):
         name = index.samples.name(number).removeprefix(index.root).lstrip(os.sep)
         match = regex.search(name)
         matches += match is not None
@@ -158,10 +158,6 @@ def _counts(index):
     return np.bincount(np.asarray(index.labels, np.int32), minlength=len(index.class_names))
 
 
-def _numbers(index):
-    return np.arange(len(index.samples)) if index.numbers is None else np.asarray(index.numbers)
-
-
 def _keep_classes(index, kept):
     new_label = np.full(len(index.class_names), -1, np.int32)
     new_label[kept] = np.arange(len(kept))
@@ -180,7 +176,7 @@ def _subset(index, kept):
 
     return dataclasses.replace(
         index,
-        numbers=_numbers(index)[kept],
+        numbers=np.asarray(index.sample_numbers)[kept],
         labels=of(index.labels),
         splits=of(index.splits),
         groups=of(index.groups),

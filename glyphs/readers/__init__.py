@@ -137,3 +137,8 @@ class Index:
     damaged: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
     root: str = ""
+
+    @property
+    def sample_numbers(self):
+        """The numbers in `samples`, spelled out: a sequence of int."""
+        return range(len(self.samples)) if self.numbers is None else self.numbers

@@ -13,6 +13,7 @@ recipe: its epochs, batch size, learning rates, distortions. An interrupted run 
 --resume.
 """
 
+import argparse
 import os
 import sys
 
@@ -91,12 +92,22 @@ def parse_args(argv=None):
         "--half-precision", action="store_true", help="store weights as float16, in half the space"
     )
     options.add_argument(
+        "--refit",
+        action=argparse.BooleanOptionalAction,
+        help="train anew on train, val and test together for the epochs found, and save that",
+    )
+    options.add_argument(
         "--init",
         metavar="PREFIX",
         help="start from the weights of this model, of other classes too",
     )
     options.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
+    )
+    options.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="also write loss, accuracy and learning rate of each epoch for TensorBoard",
     )
     cli.add_seed(options)
     args = options.parse_args(argv)
@@ -115,9 +126,10 @@ def main(argv=None):
     from glyphs import launching
 
     recipe = recipe_of(args)
+    board = open_board(args)
     files.make_folder(os.path.dirname(args.output) or ".")
     dataset = open_or_build(args)
-    run = launching.start(dataset, args, build_network(args), recipe)
+    run = launching.start(dataset, args, build_network(recipe), recipe, on_epoch=board)
     if run.state.phase == "done":
         write_reports(args.output, run)
 
@@ -134,7 +146,9 @@ def print_networks():
 def recipe_of(args):
     """Return the network's recipe with what the user said in place of its own."""
     settings = dict(recipes.DEFAULTS[args.network])
-    for name in ("epochs", "patience", "batch_size", "optimizer", "label_smoothing", "schedule"):
+    for name in (
+        "epochs", "patience", "batch_size", "optimizer", "label_smoothing", "schedule", "refit",
+    ):  # fmt: skip
         if getattr(args, name) is not None:
             settings[name] = getattr(args, name)
     if args.learning_rate:
@@ -149,6 +163,8 @@ def recipe_of(args):
         settings.setdefault("momentum", MOMENTUM)
     if args.augment:
         settings["augment"] = recipes.AUGMENTS.get(args.augment)
+    if catalogue.find(args.network).takes_weights:
+        settings["weights"] = None if args.weights == "none" else args.weights or "imagenet"
     return recipes.Recipe(
         network=args.network,
         seed=args.seed,
@@ -160,16 +176,25 @@ def recipe_of(args):
     )
 
 
-def build_network(args):
-    """Return the function that builds the network the user asks for."""
+def build_network(recipe):
+    """Return the function that builds the network of a recipe."""
     options = {}
-    if catalogue.find(args.network).takes_weights:
-        options["weights"] = None if args.weights == "none" else args.weights or "imagenet"
+    if catalogue.find(recipe.network).takes_weights:
+        options["weights"] = recipe.weights
 
     def build(image_size, n_classes):
-        return catalogue.build(args.network, image_size, n_classes, **options)
+        return catalogue.build(recipe.network, image_size, n_classes, **options)
 
     return build
+
+
+def open_board(args):
+    """Return the function that tells TensorBoard of an epoch, or None."""
+    if not args.tensorboard:
+        return None
+    from glyphs import reports
+
+    return reports.TensorBoard(args.tensorboard).write
 
 
 def open_or_build(args):

@@ -282,12 +282,30 @@ def print_warning(message):
     print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
 
 
-class Progress:
-    """A line on the terminal that rewrites itself; nothing where stderr is not a terminal."""
+def duration(seconds):
+    """Return a time in words, as exactly as one wants to know it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
-    def __init__(self, total, unit):
+
+class Progress:
+    """A line on the terminal that rewrites itself; nothing where stderr is not a terminal.
+
+    Args:
+        total: how many there are to do.
+        unit: of what.
+        more: how many come afterwards, on other lines; they count in the time left.
+        at_most: whether there may be fewer of those.
+    """
+
+    def __init__(self, total, unit, *, more=0, at_most=False):
         self.total = total
         self.unit = unit
+        self.more = more
+        self.left = "at most {} left" if at_most else "{} left"
         self.shown = sys.stderr.isatty()
         self.started = self.updated = time.monotonic()
 
@@ -298,9 +316,9 @@ class Progress:
             return
         self.updated = now
         rate = done / max(now - self.started, 1e-9)
-        left = (self.total - done) / rate if rate else 0
-        text = f"{done:,}/{self.total:,} {self.unit}  {rate:,.0f}/s  {left:.0f} s left  {note}"
-        sys.stderr.write(f"\r\x1b[K{text[:110]}")
+        left = self.left.format(duration((self.total - done + self.more) / rate if rate else 0))
+        text = f"{done:,}/{self.total:,} {self.unit}  {rate:,.0f}/s  {left}  {note}"
+        sys.stderr.write(f"\r\x1b[K{text[:120]}")
         sys.stderr.flush()
 
     def clear(self):

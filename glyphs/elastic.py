@@ -51,12 +51,15 @@ class Preset:
             where there are several values, one of each is drawn per picture.
         angle: each picture is rotated or sheared within this many degrees; 0 = not at all.
         scaling: each picture is scaled within a share drawn between these two; () = not at all.
+        shift: None, or: each picture is rotated and sheared, and moved by up to so many pixels of
+            a 32-pixel picture, so that some ink may leave it.
     """
 
     alpha: tuple
     sigma: tuple
     angle: float = 0.0
     scaling: tuple = ()
+    shift: float | None = None
 
 
 def _of_29_pixels(alpha, sigma, **others):
@@ -73,6 +76,7 @@ PRESETS = {
     "seed": Preset((47.0,), (6.0,)),
     "simard": _of_29_pixels((34,), (4,)),
     "ciresan": _of_29_pixels((36, 37, 38), (5, 5.5, 6), angle=15.0, scaling=(0.15, 0.20)),
+    "affine": Preset((36.0,), (5.0,), angle=10.0, scaling=(0.12, 0.12), shift=1.5),
 }
 
 
@@ -144,18 +148,22 @@ class _Displacements:
         np.copyto(out, whole, casting="unsafe")
 
 
-def affine_fields(images, *, angle, scaling, rng):
-    """Draw fields that rotate or shear, and scale, each image about its centre.
+def affine_fields(images, *, angle, scaling, shift=None, rng):
+    """Draw fields that rotate, shear, scale and shift each image, about its centre.
 
-    A coin decides between rotation and horizontal shear. Characters that fill their picture would
-    lose the ends of strokes, so each is then shrunk and shifted as little as is needed for its ink
-    to stay inside. Added to displacement_fields, the fields distort in both ways by one resampling.
+    Without `shift` a coin decides between rotation and horizontal shear. Characters that fill their
+    picture would lose the ends of strokes, so each is then shrunk and shifted as little as is
+    needed for its ink to stay inside. With `shift` each image is rotated and sheared, and shifted
+    at random; its ink may leave the picture. Added to displacement_fields, the fields distort in
+    both ways by one resampling.
 
     Args:
         images: uint8 `(n, height, width)`, 0 = paper.
-        angle: most degrees of rotation or shear, either way; a number, or one per image.
+        angle: most degrees of rotation and of shear, either way; a number, or one per image.
         scaling: `(lowest, highest)`, shares of 1: a share g between them is drawn per image, then
             the scales of height and width, each between 1 - g and 1 + g.
+        shift: most pixels down and across, either way, of a 32-pixel picture; they grow with its
+            side as sigma does. Or None.
         rng: numpy Generator.
 
     Returns:
@@ -164,7 +172,7 @@ def affine_fields(images, *, angle, scaling, rng):
     Source:
         Ciresan et al. (2010), arXiv 1003.0358, section 3; but for the ink that stays inside.
     """
-    drawn = _Affine(images, angle, scaling, rng)
+    drawn = _Affine(images, angle, scaling, shift, rng)
     steps = np.zeros((len(images), 2, *images.shape[1:]), np.int32)
     for part in batches(len(images), images.shape[1:]):
         drawn.add(part, steps[part])
@@ -174,24 +182,17 @@ def affine_fields(images, *, angle, scaling, rng):
 class _Affine:
     """All that is random about affine fields, drawn; they are added part by part."""
 
-    def __init__(self, images, angle, scaling, rng):
+    def __init__(self, images, angle, scaling, shift, rng):
         n, *size = images.shape
-        angles = np.deg2rad(angle) * rng.uniform(-1, 1, n)
-        is_shear = rng.integers(2, size=n).astype(bool)
-        most = rng.uniform(*scaling, n)
-        scales = 1 + most * rng.uniform(-1, 1, (2, n))
-        cos, sin = np.where(is_shear, 1, np.cos(angles)), np.where(is_shear, 0, np.sin(angles))
-        slant = np.where(is_shear, np.tan(angles), -sin)
-        # Matrices from the original (y, x) to the distorted one, and back; fields lead back.
-        there = np.array([[cos, -sin], [-slant, cos]]) * scales
-        back = np.array([[cos, sin], [slant, cos]]) / scales[:, None]
-        shrink, shift = _keep_inside(images, there)
-        back /= shrink
-        offset = -(back * shift).sum(axis=1)
+        if shift is None:
+            back, offset = _draw_around_ink(images, angle, scaling, rng)
+        else:
+            back = _draw_matrices(n, angle, scaling, rng)
+            offset = shift * _scale_of(size) * rng.uniform(-1, 1, (2, n))
+        y, x = (np.arange(side) - (side - 1) / 2 for side in size)
         # Rounded so coarsely that the sums below are exact, as in _Displacements.
         slope = np.rint((back - np.eye(2)[..., None]) * 65536) / 65536
         offset = np.rint(offset * 65536) / 65536
-        y, x = (np.arange(side) - (side - 1) / 2 for side in size)
         self.along_y = STEP * (slope[:, 0, :, None] * y + offset[..., None])[..., None]
         self.along_x = STEP * (slope[:, 1, :, None] * x)[..., None, :]
         self.moved = np.empty((batch_length(size, n), *size))
@@ -205,6 +206,45 @@ class _Affine:
             np.rint(moved, out=moved)
             np.copyto(steps, moved, casting="unsafe")
             out[:, axis] += steps
+
+
+def _draw_matrices(n, angle, scaling, rng):
+    """Return matrices that rotate, shear and scale: from a distorted (y, x) to the original one.
+
+    Returns:
+        float64 `(2, 2, n)`.
+    """
+    turns, slants = np.deg2rad(angle) * rng.uniform(-1, 1, (2, n))
+    scales = _draw_scales(n, scaling, rng)
+    cos, sin, tan = np.cos(turns), np.sin(turns), np.tan(slants)
+    return np.array([[cos - sin * tan, -sin], [sin + cos * tan, cos]]) / scales
+
+
+def _draw_scales(n, scaling, rng):
+    """Return scales of height and width, float64 `(2, n)`."""
+    most = rng.uniform(*scaling, n)
+    return 1 + most * rng.uniform(-1, 1, (2, n))
+
+
+def _draw_around_ink(images, angle, scaling, rng):
+    """Return matrices that rotate or shear, and scale, and offsets that keep the ink inside.
+
+    Returns:
+        `(back, offset)`: float64 `(2, 2, n)`, from a distorted (y, x) to the original one; `(2, n)`
+        in pixels, to be added.
+    """
+    n = len(images)
+    angles = np.deg2rad(angle) * rng.uniform(-1, 1, n)
+    is_shear = rng.integers(2, size=n).astype(bool)
+    scales = _draw_scales(n, scaling, rng)
+    cos, sin = np.where(is_shear, 1, np.cos(angles)), np.where(is_shear, 0, np.sin(angles))
+    slant = np.where(is_shear, np.tan(angles), -sin)
+    # Matrices from the original (y, x) to the distorted one, and back.
+    there = np.array([[cos, -sin], [-slant, cos]]) * scales
+    back = np.array([[cos, sin], [slant, cos]]) / scales[:, None]
+    shrink, shift = _keep_inside(images, there)
+    back /= shrink
+    return back, -(back * shift).sum(axis=1)
 
 
 def _keep_inside(images, matrices):
@@ -253,7 +293,7 @@ def distort_block(images, preset, angles, key):
     Args:
         images: uint8 `(n, height, width)`.
         preset: Preset.
-        angles: float `(n,)`, degrees: the most that each image may be rotated or sheared.
+        angles: float `(n,)`, degrees: the most that each image may be rotated and sheared.
         key: `(seed, copy, block)`: the dataset's seed, the number of the copy, that of the block.
 
     Returns:
@@ -262,7 +302,9 @@ def distort_block(images, preset, angles, key):
     rng = np.random.default_rng(key)
     n, *size = images.shape
     displacements = _Displacements(n, size, preset.alpha, preset.sigma, rng)
-    affine = _Affine(images, angles, preset.scaling, rng) if preset.scaling else None
+    affine = None
+    if preset.scaling:
+        affine = _Affine(images, angles, preset.scaling, preset.shift, rng)
     paper = paper_of(images)
     batch = batch_length(size, n)
     resampler = Resampler(batch, *size)
@@ -276,6 +318,12 @@ def distort_block(images, preset, angles, key):
             affine.add(part, here)
         resampler(images[part], here, paper[part], distorted[part])
     return distorted
+
+
+def _scale_of(size):
+    """Return by how much a picture's side, the root of its area, exceeds 32 pixels."""
+    height, width = size
+    return (height * width) ** 0.5 / SIDE
 
 
 def block_length(size):
@@ -307,8 +355,7 @@ def _bases(size, alphas, sigmas):
         `(basis_y, basis_x)`: float64 `(pairs, height, rank)` and `(pairs, width, rank)`; columns
         that one pair does not need and another does are 0.
     """
-    height, width = size
-    scale = (height * width) ** 0.5 / SIDE
+    scale = _scale_of(size)
     pairs = []
     for alpha in alphas:
         for sigma in sigmas:

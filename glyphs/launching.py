@@ -45,7 +45,7 @@ def train(
     start(dataset, args, build_network, recipe)
 
 
-def start(dataset, args, build_network, recipe):
+def start(dataset, args, build_network, recipe, *, on_epoch=None):
     """Check all that can be checked before Keras is loaded, then train.
 
     Args:
@@ -53,6 +53,7 @@ def start(dataset, args, build_network, recipe):
         args: with --output and --resume.
         build_network: function `(image_size, n_classes)` -> uncompiled keras.Model.
         recipe: recipes.Recipe.
+        on_epoch: None, or a function called after each epoch with training.State.history.
 
     Returns:
         The finished training.Training.
@@ -81,4 +82,6 @@ def start(dataset, args, build_network, recipe):
 
         device = training.describe_device()
     training.say(device)
-    return training.train(dataset, build_network, recipe, args.output, resume=args.resume)
+    return training.train(
+        dataset, build_network, recipe, args.output, resume=args.resume, on_epoch=on_epoch
+    )

@@ -30,6 +30,7 @@ class Recipe:
         validation_split: share of each class of train that becomes val where there is none, 0..1.
         half_precision: round the weights that are measured and saved to float16.
         init: PREFIX of the model whose weights are the initial ones, or None.
+        weights: the initial weights of a pretrained network: "imagenet" or a file; or None.
     """
 
     network: str
@@ -52,6 +53,7 @@ class Recipe:
     validation_split: float = 0.0
     half_precision: bool = False
     init: str | None = None
+    weights: str | None = None
 
 
 # What train.py does for each network unless told otherwise: the seeds' settings, where known.
@@ -99,4 +101,4 @@ PREPARATIONS = {
 }
 
 # Names of distortions for --augment, and the preset of glyphs.elastic that each is.
-AUGMENTS = {"elastic": "seed", "ciresan": "ciresan"}
+AUGMENTS = {"elastic": "seed", "ciresan": "ciresan", "affine": "affine"}

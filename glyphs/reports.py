@@ -2,8 +2,10 @@
 
 import csv
 import io
+import os
 
 from glyphs import files
+from glyphs.errors import UsageError
 
 WIDTH, HEIGHT, DPI = 9, 3.6, 150  # inches, and pixels per inch
 
@@ -59,6 +61,40 @@ def write_curves(path, history):
 
 def _part(epoch):
     return epoch["phase"], epoch["cycle"]
+
+
+class TensorBoard:
+    """Tells TensorBoard of each epoch, in the folders and under the names that Keras gives them.
+
+    Args:
+        folder: to write to; `train` and `validation` in it.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+        StorageError: no permission.
+    """
+
+    def __init__(self, folder):
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            raise UsageError(
+                "--tensorboard wants the package tensorboard: pip install tensorboard"
+            ) from None
+        self.writers = {}
+        for name in ("train", "validation"):
+            path = os.path.join(folder, name)
+            files.make_folder(path)
+            self.writers[name] = Writer(path)
+
+    def write(self, history):
+        """Write the figures of the last epoch of a training.State.history."""
+        for key, value in history[-1].items():
+            name, tag = ("validation", key[4:]) if key.startswith("val_") else ("train", key)
+            if isinstance(value, float):
+                self.writers[name].add_scalar(f"epoch_{tag}", value, len(history))
+        for writer in self.writers.values():
+            writer.flush()
 
 
 def write_results(path, lines):

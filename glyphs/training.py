@@ -52,7 +52,7 @@ class State:
     seconds: float = 0.0
 
 
-def train(dataset, build_network, recipe, prefix, *, resume=False):
+def train(dataset, build_network, recipe, prefix, *, resume=False, on_epoch=None):
     """Train a network on a dataset and write its model files.
 
     Prints the log on stdout: a line per epoch, then what was measured and what was saved.
@@ -63,6 +63,7 @@ def train(dataset, build_network, recipe, prefix, *, resume=False):
         recipe: recipes.Recipe.
         prefix: of the model files.
         resume: go on from the checkpoint of an interrupted run, if there is one.
+        on_epoch: None, or a function called after each epoch with State.history.
 
     Returns:
         The finished Training.
@@ -73,17 +74,18 @@ def train(dataset, build_network, recipe, prefix, *, resume=False):
         StorageError: no space or no permission.
         KeyboardInterrupt: after Ctrl-C, with a text that says how to go on.
     """
-    training = Training(dataset, build_network, recipe, prefix)
+    training = Training(dataset, build_network, recipe, prefix, on_epoch)
     training.run(resume=resume)
     return training
 
 
 class Training:
-    def __init__(self, dataset, build_network, recipe, prefix):
+    def __init__(self, dataset, build_network, recipe, prefix, on_epoch=None):
         self.dataset = dataset
         self.build_network = build_network
         self.recipe = recipe
         self.prefix = prefix
+        self.on_epoch = on_epoch
         self.paths = artifacts.Paths(prefix)
         self.state = State()
         self.best_weights = None
@@ -119,7 +121,7 @@ class Training:
             while self.state.phase == "search":
                 self.run_epoch(train, val)
             while self.state.phase == "refit":
-                self.run_epoch(self.pictures("train", "val", "test"))
+                self.run_epoch(self.all_pictures())
         except KeyboardInterrupt:
             if not self.state.epochs_done:
                 raise KeyboardInterrupt("interrupted in the first epoch; nothing saved") from None
@@ -128,6 +130,11 @@ class Training:
                 f"{self.paths.checkpoint}, go on with --resume"
             ) from None
         self.save()
+
+    def all_pictures(self):
+        """Return the Pictures that a refit learns from."""
+        elastic = () if self.dataset.X_train_elastic is None else ("train_elastic",)
+        return self.pictures("train", *elastic, "val", "test")
 
     def pictures(self, *splits):
         """Return the Pictures of splits, in the size that the network wants.
@@ -168,7 +175,7 @@ class Training:
         limit = recipe.epochs if val else state.stopping[state.cycle]
         title = f"{state.phase} {state.cycle + 1}/{len(recipe.learning_rates)}"
         title += f"  epoch {state.epoch + 1:>2}/{limit}"
-        progress = EpochProgress(len(batches), title)
+        progress = EpochProgress(len(batches), title, self.epochs_left(), self.may_stop_early())
         try:
             history = self.model.fit(
                 batches, epochs=1, shuffle=False, verbose=0, callbacks=progress.callbacks
@@ -186,13 +193,34 @@ class Training:
             self.note_best(loss, accuracy)
         seconds = time.perf_counter() - started
         state.seconds += seconds
-        state.history.append({"phase": state.phase, "cycle": state.cycle + 1, **figures})
+        state.history.append(
+            {
+                "phase": state.phase,
+                "cycle": state.cycle + 1,
+                **figures,
+                "learning_rate": float(self.model.optimizer.learning_rate),
+            }
+        )
         say(f"{title}  {format_figures(figures)}  {seconds:.1f} s")
         if recipe.save_each_gain and state.best["epoch"] == state.epochs_done:
             self.write_model("the best weights so far of a training that goes on")
         if state.epoch == limit or (val and state.wait == recipe.patience):
             self.end_cycle()
         self.write_checkpoint()
+        if self.on_epoch:
+            self.on_epoch(state.history)
+
+    def epochs_left(self):
+        """Return the most epochs that come after the present one, in both phases."""
+        state, recipe = self.state, self.recipe
+        if state.phase == "refit":
+            return sum(state.stopping[state.cycle :]) - state.epoch - 1
+        search = (len(recipe.learning_rates) - state.cycle) * recipe.epochs - state.epoch
+        refit = sum(state.stopping) + state.epoch + search if recipe.refit else 0
+        return search + refit - 1
+
+    def may_stop_early(self):
+        return self.state.phase == "search" and self.recipe.patience is not None
 
     def batches(self, pictures):
         """Return the Batches of the next epoch."""
@@ -245,7 +273,7 @@ class Training:
         self.measure()
         if recipe.refit:
             state.phase = "refit"
-            self.build_model(len(self.pictures("train", "val", "test")))
+            self.build_model(len(self.all_pictures()))
         else:
             state.phase = "done"
 
@@ -498,10 +526,17 @@ def make_loss(label_smoothing, n_classes):
 
 
 class EpochProgress:
-    """Progress within an epoch, on a terminal only: reading the loss after each step costs time."""
+    """Progress within an epoch, on a terminal only: reading the loss after each step costs time.
 
-    def __init__(self, steps, title):
-        self.progress = cli.Progress(steps, "batches")
+    Args:
+        steps: batches in the epoch.
+        title: what stands before the figures.
+        epochs_left: epochs that come after this one.
+        at_most: whether there may be fewer, by early stopping.
+    """
+
+    def __init__(self, steps, title, epochs_left, at_most):
+        self.progress = cli.Progress(steps, "batches", more=epochs_left * steps, at_most=at_most)
         self.callbacks = []
         if self.progress.shown:
             self.callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=self.update)]

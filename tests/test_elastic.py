@@ -350,6 +350,30 @@ def test_affine_fields_keep_all_ink_inside(size):
         assert moved[1].max() < width - 0.7
 
 
+def test_with_shift_fields_turn_shear_scale_and_move_the_centre():
+    size = (48, 48)
+    fields = elastic.affine_fields(
+        blank(500, size), angle=10, scaling=(0.12, 0.12), shift=1.5, rng=rng()
+    )
+    dy_dy, dy_dx, dx_dy, dx_dx = slopes(fields)
+    tall, wide = (np.hypot(*column) for column in ((1 + dy_dy, dx_dy), (dy_dx, 1 + dx_dx)))
+    turn = np.arcsin(-dy_dx / wide)
+    slant = np.arcsin(np.cos(turn) * dx_dy / tall - np.sin(turn) * (1 + dy_dy) / tall)
+    centre = fields[:, :, [23, 24], [23, 24]].mean(axis=2).T  # 1.5 pixels of 32 are 2.25 of 48
+    for values, most in [(turn, np.deg2rad(10)), (slant, np.deg2rad(10)), (1 / wide, None),
+                         (centre[0], 2.25), (centre[1], 2.25)]:  # fmt: skip
+        low, high = (-most, most) if most else (0.88, 1.12)
+        width = high - low
+        assert low - 0.01 < values.min() < low + 0.03 * width
+        assert high - 0.03 * width < values.max() < high + 0.01
+
+
+def test_a_shift_alone_moves_all_pixels_alike():
+    fields = elastic.affine_fields(blank(20), angle=0, scaling=(0, 0), shift=1.5, rng=rng())
+    assert (fields == fields[:, :, :1, :1]).all()
+    assert fields[:, :, 0, 0].std() > 0.5
+
+
 # --- blocks and presets ---
 
 
@@ -370,13 +394,16 @@ def test_alpha_0_returns_the_bytes_of_a_block():
     assert (elastic.distort_block(images, still, np.zeros(6), (1, 0, 0)) == images).all()
 
 
-def test_a_block_equals_fields_drawn_then_applied():
-    images, preset = pictures(150, (20, 24)), elastic.PRESETS["ciresan"]
+@pytest.mark.parametrize("name", ["ciresan", "affine"])
+def test_a_block_equals_fields_drawn_then_applied(name):
+    images, preset = pictures(150, (20, 24)), elastic.PRESETS[name]
     generator = rng([1, 2, 3])
     fields = elastic.displacement_fields(150, (20, 24), preset.alpha, preset.sigma, rng=generator)
-    fields += elastic.affine_fields(images, angle=15, scaling=preset.scaling, rng=generator)
+    fields += elastic.affine_fields(
+        images, angle=preset.angle, scaling=preset.scaling, shift=preset.shift, rng=generator
+    )
     expected = elastic.distort(images, fields, paper=elastic.paper_of(images))
-    block = elastic.distort_block(images, preset, np.full(150, 15.0), (1, 2, 3))
+    block = elastic.distort_block(images, preset, np.full(150, preset.angle), (1, 2, 3))
     assert (block == expected).all()
 
 

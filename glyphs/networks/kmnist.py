@@ -5,7 +5,7 @@ from keras import layers
 
 from glyphs.networks import parts
 
-TORCH = {"momentum": 0.9, "epsilon": 1e-5}  # the seed's BatchNorm was PyTorch's
+EPSILON = 1e-5  # the seed's BatchNorm was PyTorch's
 
 
 def kmnist(image_size, n_classes):
@@ -24,11 +24,11 @@ def kmnist(image_size, n_classes):
     inputs = parts.pictures("kmnist", image_size, smallest=12)
     x = parts.rescaled(inputs)
     x = layers.Conv2D(16, 5, name="conv1")(x)
-    x = parts.normalized_relu(x, "conv1", **TORCH)
+    x = parts.normalized_relu(x, "conv1", epsilon=EPSILON)
     x = layers.MaxPooling2D(2, name="conv1_pool")(x)
     x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
     x = layers.Conv2D(32, 4, strides=2, name="conv2")(x)
-    x = parts.normalized_relu(x, "conv2", **TORCH)
+    x = parts.normalized_relu(x, "conv2", epsilon=EPSILON)
     x = layers.MaxPooling2D(2, name="conv2_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(0.2, name="dropout")(x)

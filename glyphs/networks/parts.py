@@ -31,9 +31,13 @@ def rescaled(x):
     return layers.Rescaling(1 / 255, name="rescaling")(x)
 
 
-def normalized_relu(x, name, **normalization):
-    """BatchNorm, with Keras's constants unless others are given, then ReLU."""
-    x = layers.BatchNormalization(**normalization, name=f"{name}_norm")(x)
+def normalized_relu(x, name, *, epsilon=0.001):
+    """BatchNorm, then ReLU.
+
+    Keras's momentum of .99 would leave the averages near their initial values for hundreds of
+    steps, which a small dataset or a large batch never reaches.
+    """
+    x = layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

@@ -59,9 +59,9 @@ class Recipe:
 # What train.py does for each network unless told otherwise: the seeds' settings, where known.
 DEFAULTS = {
     "glyphnet": {
-        "epochs": 24, "patience": None, "learning_rates": (0.002,), "batch_size": 128,
+        "epochs": 20, "patience": None, "learning_rates": (0.002,), "batch_size": 64,
         "optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.05, "warmup": 0.1,
-        "label_smoothing": 0.1, "augment": "ciresan",
+        "label_smoothing": 0.1, "augment": "affine",
     },
     "kanji": {
         "epochs": 50, "patience": 6, "learning_rates": (0.01, 0.001), "batch_size": 100,

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 
-from glyphs import files
+from glyphs import cli, files
 from glyphs.errors import UsageError
 
 WIDTH, HEIGHT, DPI = 9, 3.6, 150  # inches, and pixels per inch
@@ -75,17 +75,18 @@ class TensorBoard:
     """
 
     def __init__(self, folder):
+        paths = {name: os.path.join(folder, name) for name in ("train", "validation")}
+        for path in paths.values():
+            files.make_folder(path)
         try:
-            from tensorboard.summary import Writer
+            with cli.without_chatter():  # it imports TensorFlow where there is one
+                from tensorboard.summary import Writer
+
+                self.writers = {name: Writer(path) for name, path in paths.items()}
         except ImportError:
             raise UsageError(
                 "--tensorboard wants the package tensorboard: pip install tensorboard"
             ) from None
-        self.writers = {}
-        for name in ("train", "validation"):
-            path = os.path.join(folder, name)
-            files.make_folder(path)
-            self.writers[name] = Writer(path)
 
     def write(self, history):
         """Write the figures of the last epoch of a training.State.history."""

@@ -217,6 +217,14 @@ def test_classifier_answers_like_keras(name, image_size, n_classes, tmp_path):
         np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_averages_of_batch_normalization_follow_within_a_small_dataset(name):
+    # At Keras's .99, a third of the initial values would be left after 100 steps.
+    network = build(name, catalogue.find(name).image_size, 3)
+    norms = [layer for layer in network.layers if hasattr(layer, "moving_mean")]
+    assert all(layer.momentum <= 0.9 for layer in norms)
+
+
 def spread(network):
     """Give BatchNorm averages as after training, so that answers differ from class to class."""
     rng = np.random.default_rng(0)

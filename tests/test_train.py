@@ -4,11 +4,13 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_folder, run_script
+from conftest import SHAPES, make_folder, run_script
 from PIL import Image
 
 from glyphs import artifacts, catalogue, datasets, recipes
 from glyphs.inference import Classifier
+
+BACKENDS = ("tensorflow", "jax")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,74 @@ def test_a_model_is_fine_tuned_to_other_classes_with_every_option(trained, tmp_p
     assert training["optimizer"] == "adamw"
     assert training["augment"] == "seed"
     assert training["class_weights"] is True
+
+
+@pytest.fixture(scope="module")
+def tuned(trained, tmp_path_factory):
+    """The folder where train.py went on from one model under two backends, a model each."""
+    pytest.importorskip("jax")
+    folder = tmp_path_factory.mktemp("tuned")
+    make_folder(folder / "shapes", dict.fromkeys(SHAPES, 300))
+    run_script("create_dataset.py", "shapes", "--image-size", 28, cwd=folder)
+    for backend in BACKENDS:
+        run = run_script(
+            "train.py", "--network", "kmnist", "--init", trained / "model", "--epochs", 3,
+            "--batch-size", 40, "--optimizer", "adamw", "--schedule", "cosine",
+            "--augment", "affine", "--label-smoothing", ".1",
+            "--tensorboard", f"board {backend}", "--output", backend,
+            cwd=folder, environment={"KERAS_BACKEND": backend},
+        )  # fmt: skip
+        assert not run.stderr
+    return folder
+
+
+def test_backends_give_the_same_curve(tuned):
+    # The same first weights, pictures and distortions; other dropout, which is the noise.
+    facts = [artifacts.read_architecture(str(tuned / name))["glyphs"] for name in BACKENDS]
+    assert [f["versions"]["backend"].split()[0] for f in facts] == list(BACKENDS)
+    ours, theirs = (f["figures"]["history"] for f in facts)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], rel=0.1)
+        assert a["learning_rate"] == pytest.approx(b["learning_rate"])
+    assert ours[-1]["loss"] < 0.9 * ours[0]["loss"]
+
+
+def test_models_of_both_backends_give_the_same_answers(tuned, toy_folder):
+    paths = [str(toy_folder / shape / "7.png") for shape in SHAPES]
+    ours, theirs = (
+        [p.probability for p in Classifier(str(tuned / name)).classify(paths)] for name in BACKENDS
+    )
+    assert ours == pytest.approx(theirs, abs=0.15)
+
+
+def test_tensorboard_gets_every_epoch(tuned):
+    board = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    history = artifacts.read_architecture(str(tuned / "jax"))["glyphs"]["figures"]["history"]
+    for folder, prefix in (("train", ""), ("validation", "val_")):
+        events = board.EventAccumulator(str(tuned / "board jax" / folder)).Reload()
+        for name in ("loss", "accuracy"):
+            points = events.Tensors(f"epoch_{name}")
+            assert [point.step for point in points] == [1, 2, 3]
+            expected = [epoch[prefix + name] for epoch in history]
+            assert [p.tensor_proto.float_val[0] for p in points] == pytest.approx(expected)
+
+
+def test_without_tensorboard_a_line_says_what_to_install(toy_dataset, tmp_path):
+    (tmp_path / "tensorboard.py").write_text("raise ImportError")
+    run = run_script(
+        "train.py", toy_dataset, "--tensorboard", "board", cwd=tmp_path, expect=2,
+        environment={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert "pip install tensorboard" in run.stderr
+
+
+def test_refit_learns_from_all_pictures(trained, tmp_path):
+    run = run_script(
+        "train.py", trained / "model_dataset", "--network", "kmnist", "--epochs", 2, "--refit",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "refit 1/1  epoch  2/2" in run.stdout
+    assert "a refit on train, val and test together" in run.stdout
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from glyphs import artifacts, datasets, images, recipes, training
 from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
+EpochProgress = training.EpochProgress
 RECIPE = recipes.Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, refit=True)
 
 
@@ -234,6 +235,19 @@ def test_distorted_images_are_trained_on_with_the_labels_of_their_originals(data
     np.testing.assert_array_equal(x[0], x[1])
     np.testing.assert_array_equal(x[0], x[2])
     assert y.tolist() == [*dataset.y_train[[5, 5, 5]], dataset.y_train[-1]]
+    assert len(run.all_pictures()) == 3 * 144 + 18 + 18  # what a refit learns from
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 6])
+def test_epochs_left_are_those_that_come(dataset, tmp_path, monkeypatch, stop_after):
+    recipe = dataclasses.replace(RECIPE, patience=None)
+    left = []
+    monkeypatch.setattr(
+        training, "EpochProgress", lambda *a: left.append(a[2]) or EpochProgress(*a)
+    )
+    train(dataset, tmp_path / "m", recipe, stop_after=stop_after)
+    train(dataset, tmp_path / "m", recipe, resume=True)
+    assert left == [7, 6, 5, 4, 3, 2, 1, 0]
 
 
 def test_diverged_training_stops_with_advice(dataset, tmp_path):

@@ -1,0 +1,44 @@
+"""What a terminal shows while one waits."""
+
+import io
+
+import pytest
+
+from glyphs import cli
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (99.4, "99 s"), (100, "2 min"), (5400, "90 min"), (6000, "1.7 h")],
+)
+def test_durations_are_as_exact_as_one_wants_to_know(seconds, words):
+    assert cli.duration(seconds) == words
+
+
+def shown(monkeypatch, *, more=0, at_most=False):
+    """Return what a progress of 10 shows when 4 are done after 2 seconds."""
+    terminal, times = Terminal(), iter((100, 102))
+    monkeypatch.setattr(cli.sys, "stderr", terminal)
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(times))
+    cli.Progress(10, "batches", more=more, at_most=at_most).update(4, "epoch 1")
+    return terminal.getvalue().split("\x1b[K")[1]
+
+
+def test_progress_says_how_much_is_done_how_fast_and_how_long_it_takes_yet(monkeypatch):
+    assert shown(monkeypatch) == "4/10 batches  2/s  3 s left  epoch 1"
+
+
+def test_time_left_counts_what_comes_afterwards(monkeypatch):
+    assert "  2 min left  " in shown(monkeypatch, more=234)
+    assert "  at most 2 min left  " in shown(monkeypatch, more=234, at_most=True)
+
+
+def test_nothing_is_shown_where_nobody_looks(monkeypatch):
+    monkeypatch.setattr(cli.sys, "stderr", file := io.StringIO())
+    cli.Progress(10, "batches").update(10)
+    assert not file.getvalue()

@@ -48,7 +48,10 @@ def parse_args(argv=None):
         help="side in pixels, or HEIGHTxWIDTH (default: the dataset's; of pictures, the network's)",
     )
     options.add_argument(
-        "--epochs", type=cli.integer(1), metavar="N", help="most epochs of a cycle"
+        "--epochs",
+        type=cli.integer(1),
+        metavar="N",
+        help="most epochs of a cycle (glyphnet: 20, more for few pictures)",
     )
     options.add_argument(
         "--patience",
@@ -125,10 +128,10 @@ def main(argv=None):
         return
     from glyphs import launching
 
-    recipe = recipe_of(args)
     board = open_board(args)
     files.make_folder(os.path.dirname(args.output) or ".")
     dataset = open_or_build(args)
+    recipe = recipe_of(args, len(dataset.y_train))
     run = launching.start(dataset, args, build_network(recipe), recipe, on_epoch=board)
     if run.state.phase == "done":
         write_reports(args.output, run)
@@ -143,14 +146,24 @@ def print_networks():
         )
 
 
-def recipe_of(args):
-    """Return the network's recipe with what the user said in place of its own."""
+def recipe_of(args, n_pictures):
+    """Return the network's recipe with what the user said in place of its own.
+
+    Args:
+        args: as parse_args returns them.
+        n_pictures: how many there are to train on.
+    """
     settings = dict(recipes.DEFAULTS[args.network])
+    least_steps = settings.pop("least_steps", 0)
     for name in (
         "epochs", "patience", "batch_size", "optimizer", "label_smoothing", "schedule", "refit",
     ):  # fmt: skip
         if getattr(args, name) is not None:
             settings[name] = getattr(args, name)
+    if not args.epochs:
+        settings["epochs"] = recipes.enough_epochs(
+            settings["epochs"], least_steps, n_pictures, settings["batch_size"]
+        )
     if args.learning_rate:
         first, *_ = rates = settings["learning_rates"]
         settings["learning_rates"] = tuple(args.learning_rate * rate / first for rate in rates)

@@ -1,6 +1,7 @@
 """How to train: everything that a result depends on besides the data and the network."""
 
 import dataclasses
+import math
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +58,12 @@ class Recipe:
 
 
 # What train.py does for each network unless told otherwise: the seeds' settings, where known.
+# least_steps: few pictures are seen in more epochs than said, until there are so many steps.
 DEFAULTS = {
     "glyphnet": {
         "epochs": 20, "patience": None, "learning_rates": (0.002,), "batch_size": 64,
         "optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.05, "warmup": 0.1,
-        "label_smoothing": 0.1, "augment": "affine",
+        "label_smoothing": 0.1, "augment": "affine", "least_steps": 2000,
     },
     "kanji": {
         "epochs": 50, "patience": 6, "learning_rates": (0.01, 0.001), "batch_size": 100,
@@ -89,6 +91,15 @@ DEFAULTS = {
         "optimizer": "sgd", "momentum": 0.9, "clip_norm": 1.0,
     },
 }  # fmt: skip
+
+MOST_EPOCHS = 200  # an epoch takes .3 s at least, however few its pictures
+
+
+def enough_epochs(epochs, least_steps, n_pictures, batch_size):
+    """Return in how many epochs at least `epochs` and, if it can be, `least_steps` are done."""
+    steps = max(1, math.ceil(n_pictures / batch_size))
+    return max(epochs, min(math.ceil(least_steps / steps), MOST_EPOCHS))
+
 
 # How pictures are prepared for a network that is given a source in place of a dataset.
 PREPARATIONS = {

@@ -7,6 +7,7 @@ import pytest
 from conftest import SHAPES, make_folder, run_script
 from PIL import Image
 
+import train
 from glyphs import artifacts, catalogue, datasets, recipes
 from glyphs.inference import Classifier
 
@@ -34,7 +35,22 @@ def test_list_names_every_network_and_its_size():
 def test_every_network_has_a_recipe():
     assert list(recipes.DEFAULTS) == sorted(catalogue.NETWORKS, key=list(recipes.DEFAULTS).index)
     for name, settings in recipes.DEFAULTS.items():
+        settings = {key: value for key, value in settings.items() if key != "least_steps"}
         recipes.Recipe(network=name, seed=1, **settings)
+
+
+def test_few_pictures_are_seen_in_more_epochs():
+    assert recipes.enough_epochs(20, 2000, 19_081, 64) == 20
+    assert recipes.enough_epochs(20, 2000, 2_000, 64) == 63  # of 32 steps
+    assert recipes.enough_epochs(20, 2000, 10, 64) == 200
+    assert recipes.enough_epochs(300, 2000, 10, 64) == 300
+    assert recipes.enough_epochs(20, 0, 10, 64) == 20
+
+
+def test_epochs_are_as_said_or_as_the_pictures_need():
+    few, many = (train.recipe_of(train.parse_args([]), n) for n in (640, 64_000))
+    assert (few.epochs, many.epochs) == (200, 20)
+    assert train.recipe_of(train.parse_args(["--epochs", "3"]), 640).epochs == 3
 
 
 def losses(dataset, folder, *options):

@@ -75,12 +75,12 @@ def start(dataset, args, build_network, recipe, *, on_epoch=None):
             "after the first epoch; stop now and add --resume to go on with it"
         )
     with cli.without_chatter():
-        from glyphs import training
+        from glyphs import backends, training
 
         with contextlib.suppress(ImportError):
             import tensorflow  # noqa: F401  Keras does in its first epoch, whatever the backend
 
-        device = training.describe_device()
+        device = backends.describe_device()
     training.say(device)
     return training.train(
         dataset, build_network, recipe, args.output, resume=args.resume, on_epoch=on_epoch

@@ -14,7 +14,7 @@ import time
 import keras
 import numpy as np
 
-from glyphs import artifacts, cli, files
+from glyphs import artifacts, backends, checkpoints, cli, files, optimizing
 from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
@@ -159,8 +159,10 @@ class Training:
         if self.recipe.init:
             take_weights(self.model, self.recipe.init, self.dataset.class_names)
         self.model.compile(
-            optimizer=make_optimizer(self.recipe, math.ceil(n_train / self.recipe.batch_size)),
-            loss=make_loss(self.recipe.label_smoothing, n_classes),
+            optimizer=optimizing.make_optimizer(
+                self.recipe, math.ceil(n_train / self.recipe.batch_size)
+            ),
+            loss=optimizing.make_loss(self.recipe.label_smoothing, n_classes),
             metrics=["accuracy"],
         )
         self.model.optimizer.build(self.model.trainable_variables)
@@ -354,7 +356,7 @@ class Training:
                 "test": state.test,
                 "history": state.history,
             },
-            "versions": versions(),
+            "versions": backends.versions(),
         }
         artifacts.write_model(
             self.prefix, self.model, facts, half_precision=self.recipe.half_precision
@@ -384,13 +386,11 @@ class Training:
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def write_checkpoint(self):
-        header = {"identity": self.identity, "state": dataclasses.asdict(self.state)}
-        arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.variables())}
-        if self.best_weights is not None and self.state.phase == "search":
-            arrays |= {f"best{i}": w for i, w in enumerate(self.best_weights)}
-        needed = sum(array.nbytes for array in arrays.values())
-        with files.replacing(self.paths.checkpoint, needed) as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        # The best weights are those of the search; the refit starts from the initial ones.
+        best_weights = self.best_weights if self.state.phase == "search" else None
+        checkpoints.write(
+            self.paths.checkpoint, self.identity, self.state, self.variables(), best_weights
+        )
 
     def restore(self):
         """Load the checkpoint, if there is one. Return False if the run had already finished."""
@@ -401,35 +401,14 @@ class Training:
                 return False
             say(f"no checkpoint {path}: starting with the first epoch")
             return True
-        damaged = ArtifactError(f"{path}: damaged; delete it and start without --resume")
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-                header = json.loads(str(stored["header"][()]))
-                identity, state = header["identity"], State(**header["state"])
-                self.check_identity(identity, path)
-                variables = self.variables()
-                values = [stored[f"variable{i}"] for i in range(len(variables))]
-                n_best = sum(name.startswith("best") for name in stored.files)
-                best_weights = [stored[f"best{i}"] for i in range(n_best)] or None
-        except GlyphsError:
-            raise
-        except Exception:  # a damaged zip file ends in errors of many kinds
-            raise damaged from None
+        variables = self.variables()
+        self.state, values, self.best_weights = checkpoints.read(
+            path, self.identity, State, variables
+        )
         for variable, value in zip(variables, values, strict=True):
-            if tuple(variable.shape) != value.shape:
-                raise damaged
             variable.assign(value)
-        self.state, self.best_weights = state, best_weights
-        say(f"resumed from {path}: {state.epochs_done} epochs done")
+        say(f"resumed from {path}: {self.state.epochs_done} epochs done")
         return True
-
-    def check_identity(self, stored, path):
-        for key, value in self.identity.items():
-            if stored.get(key) != value:
-                raise ArtifactError(
-                    f"{path}: of a run with another {key} ({stored.get(key)!r:.80}, now "
-                    f"{value!r:.80}); give the same options, or start without --resume"
-                )
 
     def is_finished(self):
         if not os.path.exists(self.paths.architecture):
@@ -489,42 +468,6 @@ def take_weights(model, prefix, class_names):
     say(f"initial weights: {taken} of {len(with_weights)} layers from {prefix}")
 
 
-def make_optimizer(recipe, steps):
-    """Return the Keras optimizer of a recipe; `steps` are the batches of an epoch."""
-    learning_rate = recipe.learning_rates[0]
-    if recipe.schedule == "cosine":
-        steps *= recipe.epochs
-        warmup = round(recipe.warmup * steps)
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else learning_rate,
-            max(1, steps - warmup),
-            warmup_target=learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    clip = {"global_clipnorm": recipe.clip_norm}
-    if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(learning_rate, momentum=recipe.momentum, **clip)
-    if recipe.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=recipe.weight_decay, **clip)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "alpha"])
-        return optimizer
-    return keras.optimizers.Adam(learning_rate, **clip)
-
-
-def make_loss(label_smoothing, n_classes):
-    """Return the loss for labels that are class numbers: cross-entropy, its target smoothed."""
-    if not label_smoothing:
-        return "sparse_categorical_crossentropy"
-
-    def smoothed_crossentropy(y_true, y_pred):
-        y_true = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), n_classes)
-        return keras.losses.categorical_crossentropy(
-            y_true, y_pred, label_smoothing=label_smoothing
-        )
-
-    return smoothed_crossentropy
-
-
 class EpochProgress:
     """Progress within an epoch, on a terminal only: reading the loss after each step costs time.
 
@@ -556,43 +499,3 @@ def format_figures(figures):
 def say(line):
     """Print a line of the log at once."""
     print(cli.one_line(line), flush=True)
-
-
-def versions():
-    """Return the versions that a result may depend on."""
-    import platform
-
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "keras": keras.__version__,
-        "backend": f"{keras.backend.backend()} {backend_version()}",
-    }
-
-
-def backend_version():
-    import importlib.metadata
-
-    try:
-        return importlib.metadata.version(keras.backend.backend())
-    except importlib.metadata.PackageNotFoundError:
-        return "of unknown version"
-
-
-def describe_device():
-    """Return the device that the backend computes on, and the versions, for the log."""
-    device = ", ".join(_gpus()) or f"CPU ({os.cpu_count()} cores)"
-    return (
-        f"device {device}, {keras.backend.backend()} {backend_version()}, keras {keras.__version__}"
-    )
-
-
-def _gpus():
-    if keras.backend.backend() == "torch":
-        import torch
-
-        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    try:
-        return keras.distribution.list_devices("gpu")
-    except RuntimeError:  # JAX raises where there is none
-        return []

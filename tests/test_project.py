@@ -29,9 +29,9 @@ ORDER = [
     "selecting", "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting",
     "previews", "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
     "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
-    "catalogue", "vetting", "conversion", "artifacts", "recipes", "batches", "training",
-    "launching", "reports", "inference", "explaining", "auditing", "findings", "audit_json",
-    "pages", "plots", "audit_page",
+    "catalogue", "vetting", "conversion", "artifacts", "recipes", "batches", "optimizing",
+    "checkpoints", "backends", "training", "launching", "reports", "inference",
+    "explaining", "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_script
 
-from glyphs import artifacts, datasets, images, recipes, training
+from glyphs import artifacts, datasets, images, optimizing, recipes, training
 from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
@@ -347,7 +347,7 @@ def test_what_is_measured_in_half_precision_is_what_is_saved(dataset, tmp_path):
 
 
 def test_cosine_schedule_rises_then_falls_to_zero():
-    optimizer = training.make_optimizer(dataclasses.replace(COSINE, warmup=0.1), 100)
+    optimizer = optimizing.make_optimizer(dataclasses.replace(COSINE, warmup=0.1), 100)
     rates = [float(optimizer.learning_rate)]
     schedule = optimizer._learning_rate
     rates = [float(schedule(step)) for step in (0, 15, 30, 165, 300)]
@@ -370,7 +370,7 @@ def test_weight_decay_leaves_biases_and_normalization_alone(dataset, tmp_path):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_optimizers_clip_where_the_recipe_says(optimizer):
     recipe = dataclasses.replace(COSINE, optimizer=optimizer, clip_norm=0.5, momentum=0.9)
-    made = training.make_optimizer(recipe, 10)
+    made = optimizing.make_optimizer(recipe, 10)
     assert type(made).__name__.lower() == optimizer
     assert made.global_clipnorm == 0.5
 
@@ -380,7 +380,7 @@ def test_smoothed_loss_equals_its_definition():
     y = np.array([0, 1])
     target = np.eye(3)[y] * 0.9 + 0.1 / 3
     expected = -(target * np.log(p)).sum(axis=1)
-    loss = training.make_loss(0.1, 3)(keras.ops.convert_to_tensor(y), p)
+    loss = optimizing.make_loss(0.1, 3)(keras.ops.convert_to_tensor(y), p)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), expected, rtol=1e-5)
 
 

@@ -1,4 +1,6 @@
-"""What a recipe minimises, and how: the loss and the optimizer."""
+"""What a recipe minimises, and how: the loss, the optimizer, the precision."""
+
+import contextlib
 
 import keras
 
@@ -37,3 +39,17 @@ def make_loss(label_smoothing, n_classes):
         )
 
     return smoothed_crossentropy
+
+
+@contextlib.contextmanager
+def precision(recipe):
+    """Let the layers made in the meantime compute in the recipe's precision.
+
+    bfloat16 has the range of float32, so nothing needs scaling, as it would in float16.
+    """
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if recipe.mixed_precision else usual)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)

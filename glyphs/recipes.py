@@ -30,6 +30,7 @@ class Recipe:
         augment: the preset by which training pictures are distorted anew in every epoch, or None.
         validation_split: share of each class of train that becomes val where there is none, 0..1.
         half_precision: round the weights that are measured and saved to float16.
+        mixed_precision: compute in bfloat16, and keep the weights in float32.
         init: PREFIX of the model whose weights are the initial ones, or None.
         weights: the initial weights of a pretrained network: "imagenet" or a file; or None.
     """
@@ -53,6 +54,7 @@ class Recipe:
     augment: str | None = None
     validation_split: float = 0.0
     half_precision: bool = False
+    mixed_precision: bool = False
     init: str | None = None
     weights: str | None = None
 

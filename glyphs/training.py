@@ -153,19 +153,31 @@ class Training:
 
     def build_model(self, n_train):
         """Build and compile the network with its initial weights, the same at every call."""
-        keras.utils.set_random_seed(self.recipe.seed)
-        n_classes = len(self.dataset.class_names)
-        self.model = self.build_network(self.dataset.preprocessing.image_size, n_classes)
-        if self.recipe.init:
-            take_weights(self.model, self.recipe.init, self.dataset.class_names)
+        recipe, data = self.recipe, self.dataset
+        shape = data.preprocessing.image_size, len(data.class_names)
+        # What is measured and saved computes in float32, whatever the network learns in.
+        self.float32_model = self.build_network(*shape) if recipe.mixed_precision else None
+        keras.utils.set_random_seed(recipe.seed)
+        with optimizing.precision(recipe):
+            self.model = self.build_network(*shape)
+        if recipe.init:
+            take_weights(self.model, recipe.init, data.class_names)
+        loss = optimizing.make_loss(recipe.label_smoothing, len(data.class_names))
         self.model.compile(
-            optimizer=optimizing.make_optimizer(
-                self.recipe, math.ceil(n_train / self.recipe.batch_size)
-            ),
-            loss=optimizing.make_loss(self.recipe.label_smoothing, n_classes),
+            optimizer=optimizing.make_optimizer(recipe, math.ceil(n_train / recipe.batch_size)),
+            loss=loss,
             metrics=["accuracy"],
         )
         self.model.optimizer.build(self.model.trainable_variables)
+        if self.float32_model:
+            self.float32_model.compile(loss=loss, metrics=["accuracy"])
+
+    def finished_model(self):
+        """Return the network with its present weights, computing in float32."""
+        if not self.float32_model:
+            return self.model
+        self.float32_model.set_weights(self.model.get_weights())
+        return self.float32_model
 
     def run_epoch(self, pictures, val=None):
         """Train one epoch, log it, decide what comes next, write the checkpoint."""
@@ -282,7 +294,7 @@ class Training:
     def evaluate(self, pictures):
         """Return `(loss, accuracy)` of the present weights."""
         batches = Batches(pictures, np.arange(len(pictures)), EVALUATION_BATCH)
-        figures = self.model.evaluate(batches, verbose=0, return_dict=True)
+        figures = self.finished_model().evaluate(batches, verbose=0, return_dict=True)
         return figures["loss"], figures["accuracy"]
 
     def measure(self):
@@ -336,7 +348,7 @@ class Training:
         batch = pictures[..., None].astype(np.float32)
         session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
         answers = session.run(None, {session.get_inputs()[0].name: batch})[0]
-        expected = keras.ops.convert_to_numpy(self.model(batch, training=False))
+        expected = keras.ops.convert_to_numpy(self.finished_model()(batch, training=False))
         if not np.abs(answers - expected).max() < 1e-3:
             raise ArtifactError(f"{self.paths.onnx}: answers otherwise than the network")
 
@@ -359,7 +371,7 @@ class Training:
             "versions": backends.versions(),
         }
         artifacts.write_model(
-            self.prefix, self.model, facts, half_precision=self.recipe.half_precision
+            self.prefix, self.finished_model(), facts, half_precision=self.recipe.half_precision
         )
 
     def results(self):

@@ -93,6 +93,35 @@ def test_saved_description_is_of_an_uncompiled_model(whole_run):
     assert not keras.models.model_from_json(text).compiled
 
 
+def test_mixed_precision_changes_the_training_alone(dataset, tmp_path):
+    recipe = dataclasses.replace(RECIPE, mixed_precision=True)
+    run = train(dataset, tmp_path / "m", recipe)
+    assert run.model.get_layer("dense").compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in run.model.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    assert "bfloat16" not in (tmp_path / "m_architecture.json").read_text()
+    saved = artifacts.load_model(str(tmp_path / "m"))[0]
+    for a, b in zip(saved.get_weights(), run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert train(dataset, tmp_path / "cut", recipe, stop_after=3) is None
+    resumed = train(dataset, tmp_path / "cut", recipe, resume=True)
+    assert resumed.state.history == run.state.history
+    # It begins as in float32, and learns something else.
+    plain = train(dataset, tmp_path / "n", RECIPE)
+    ours, theirs = run.state.history[0]["loss"], plain.state.history[0]["loss"]
+    assert ours == pytest.approx(theirs, rel=0.05)
+    assert ours != theirs
+
+
+def test_what_mixed_precision_measures_is_what_it_saves(dataset, tmp_path):
+    recipe = dataclasses.replace(RECIPE, mixed_precision=True, refit=False)
+    train(dataset, tmp_path / "m", recipe)
+    saved, facts = artifacts.load_model(str(tmp_path / "m"))
+    saved.compile(loss="sparse_categorical_crossentropy")
+    loss = saved.evaluate(dataset.X_test[..., None], dataset.y_test, verbose=0)
+    assert loss == pytest.approx(facts["figures"]["test"]["loss"], rel=1e-5)
+
+
 def test_refit_sees_all_pictures_for_the_epochs_of_the_search(whole_run):
     state = whole_run.state
     refit = [entry for entry in state.history if entry["phase"] == "refit"]

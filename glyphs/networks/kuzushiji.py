@@ -51,4 +51,5 @@ def kuzushiji_fcn(image_size, n_classes):
         if i <= 4:
             x = layers.MaxPooling2D(2, padding="same", name=f"conv{i}_pool")(x)
     x = layers.GlobalMaxPooling2D(name="pooling")(x)
-    return keras.Model(inputs, layers.Softmax(name="probabilities")(x), name="kuzushiji_fcn")
+    outputs = layers.Softmax(dtype="float32", name="probabilities")(x)
+    return keras.Model(inputs, outputs, name="kuzushiji_fcn")

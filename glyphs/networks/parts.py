@@ -48,5 +48,7 @@ def dense_block(x, units, rate, name):
 
 
 def probabilities(x, n_classes, **options):
-    """The last layer of most networks: dense, softmax."""
-    return layers.Dense(n_classes, activation="softmax", name="probabilities", **options)(x)
+    """The last layer of most networks: dense, softmax; in float32 whatever the others are in."""
+    return layers.Dense(
+        n_classes, activation="softmax", dtype="float32", name="probabilities", **options
+    )(x)

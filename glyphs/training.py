@@ -321,10 +321,13 @@ class Training:
         """Write the model files and their ONNX form; then the checkpoint has done its duty."""
         state = self.state
         saved = "the weights measured on the test split"
+        if not state.test:
+            saved = "the weights with the lowest val_loss"
         if self.recipe.refit:
             saved = (
-                "a refit on train, val and test together for the same number of epochs; the test "
-                "figures are those of the searched weights, the refit itself was not measured"
+                "a refit on train, val and test together for the same number of epochs; the val "
+                "and test figures are those of the searched weights, the refit itself was not "
+                "measured"
             )
         self.write_model(saved)
         say(f"saved {self.paths.architecture} and {self.paths.weights}: {saved}")

@@ -87,6 +87,12 @@ def test_the_model_classifies(trained, toy_folder):
     assert classifier.facts["training"]["network"] == "kmnist"
 
 
+def test_the_log_says_what_is_saved(trained):
+    log = (trained.parent / "log.txt").read_text()
+    assert "the dataset has no test split, so nothing was measured on it" in log
+    assert "model_weights.h5: the weights with the lowest val_loss" in log
+
+
 def test_history_curves_and_results_lie_beside_the_model(trained):
     with open(trained / "model_history.csv", newline="") as file:
         history = list(csv.DictReader(file))

@@ -14,7 +14,7 @@ Presets (alpha is the strength, sigma the smoothness, in pixels of a 32-pixel pi
     ciresan  alpha 43.83 to 46.27, sigma 5.52 to 6.62 (Ciresan 2010: 36 to 38 and 5 to 6 at 29
              pixels), rotation or shear within 15 degrees, height and width scaled within 15 to 20 %
     affine   alpha 36, sigma 5, rotation and shear within 10 degrees each, height and width scaled
-             within 12 %, shifts within 1.5 pixels; train.py's own, some ink may leave the picture
+             within 12 %, shifts within 1.5 pixels; glyphnet's own, some ink may leave the picture
 """
 
 import sys

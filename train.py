@@ -97,12 +97,13 @@ def parse_args(argv=None):
     options.add_argument(
         "--mixed-precision",
         action="store_true",
-        help="compute in bfloat16: faster on GPUs and CPUs that know it",
+        help="compute in bfloat16: faster on GPUs and CPUs that know it, and on no others",
     )
     options.add_argument(
         "--refit",
         action=argparse.BooleanOptionalAction,
-        help="train anew on train, val and test together for the epochs found, and save that",
+        help="train anew on train, val and test together for as many epochs, and save that "
+        "(kanji and kanji30 do so unless told otherwise)",
     )
     options.add_argument(
         "--init",
@@ -136,7 +137,7 @@ def main(argv=None):
     board = open_board(args)
     files.make_folder(os.path.dirname(args.output) or ".")
     dataset = open_or_build(args)
-    recipe = recipe_of(args, len(dataset.y_train))
+    recipe = recipe_of(args, count_pictures(dataset, args.validation_split))
     run = launching.start(dataset, args, build_network(recipe), recipe, on_epoch=board)
     if run.state.phase == "done":
         write_reports(args.output, run)
@@ -193,6 +194,14 @@ def recipe_of(args, n_pictures):
         init=args.init,
         **settings,
     )
+
+
+def count_pictures(dataset, validation_split):
+    """Return how many pictures of a dataset are trained on."""
+    if not len(dataset.X_val):
+        return round((1 - (validation_split or 0)) * len(dataset.X_train))
+    copies = 0 if dataset.X_train_elastic is None else len(dataset.X_train_elastic)
+    return len(dataset.X_train) + copies
 
 
 def build_network(recipe):

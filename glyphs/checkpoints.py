@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from glyphs import files
+from glyphs import files, recipes
 from glyphs.errors import ArtifactError, GlyphsError
 
 
@@ -49,7 +49,7 @@ def read(path, identity, state_class, variables):
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"][()]))
-            _check_identity(path, header["identity"], identity)
+            _check_identity(path, recipes.DEFAULT_VALUES | header["identity"], identity)
             values = [stored[f"variable{i}"] for i in range(len(variables))]
             n_best = sum(name.startswith("best") for name in stored.files)
             best_weights = [stored[f"best{i}"] for i in range(n_best)] or None

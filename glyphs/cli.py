@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -298,14 +299,14 @@ class Progress:
         total: how many there are to do.
         unit: of what.
         more: how many come afterwards, on other lines; they count in the time left.
-        at_most: whether there may be fewer of those.
+        left: how to say the time left.
     """
 
-    def __init__(self, total, unit, *, more=0, at_most=False):
+    def __init__(self, total, unit, *, more=0, left="{} left"):
         self.total = total
         self.unit = unit
         self.more = more
-        self.left = "at most {} left" if at_most else "{} left"
+        self.left = left
         self.shown = sys.stderr.isatty()
         self.started = self.updated = time.monotonic()
 
@@ -318,7 +319,7 @@ class Progress:
         rate = done / max(now - self.started, 1e-9)
         left = self.left.format(duration((self.total - done + self.more) / rate if rate else 0))
         text = f"{done:,}/{self.total:,} {self.unit}  {rate:,.0f}/s  {left}  {note}"
-        sys.stderr.write(f"\r\x1b[K{text[:120]}")
+        sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
         sys.stderr.flush()
 
     def clear(self):

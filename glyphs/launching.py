@@ -4,7 +4,7 @@ import contextlib
 import os
 
 from glyphs import artifacts, cli, files, recipes
-from glyphs.errors import ArtifactError
+from glyphs.errors import ArtifactError, UsageError
 
 
 def train(
@@ -61,6 +61,7 @@ def start(dataset, args, build_network, recipe, *, on_epoch=None):
     Raises:
         ArtifactError: the dataset is damaged, or has no val split.
         StorageError: the model files could not be written.
+        UsageError: Keras's backend cannot be used.
     """
     if not len(dataset.X_val) and not recipe.validation_split:
         raise ArtifactError(
@@ -75,6 +76,7 @@ def start(dataset, args, build_network, recipe, *, on_epoch=None):
             "after the first epoch; stop now and add --resume to go on with it"
         )
     with cli.without_chatter():
+        import_keras()
         from glyphs import backends, training
 
         with contextlib.suppress(ImportError):
@@ -85,3 +87,18 @@ def start(dataset, args, build_network, recipe, *, on_epoch=None):
     return training.train(
         dataset, build_network, recipe, args.output, resume=args.resume, on_epoch=on_epoch
     )
+
+
+def import_keras():
+    """Import Keras with the backend that KERAS_BACKEND names, TensorFlow if none.
+
+    Raises:
+        UsageError: that backend is not installed, or there is none of that name.
+    """
+    try:
+        import keras  # noqa: F401
+    except (ImportError, ValueError) as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise UsageError(
+            f"KERAS_BACKEND={backend}: cannot be used ({error}); install it, or choose tensorflow"
+        ) from None

@@ -53,3 +53,12 @@ def precision(recipe):
         yield
     finally:
         keras.config.set_dtype_policy(usual)
+
+
+def in_float32(model):
+    """Return a copy of a model that computes in float32, with weights of its own."""
+
+    def copy(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    return keras.models.clone_model(model, clone_function=copy)

@@ -1,6 +1,7 @@
 """How to train: everything that a result depends on besides the data and the network."""
 
 import dataclasses
+import json
 import math
 
 
@@ -58,6 +59,18 @@ class Recipe:
     init: str | None = None
     weights: str | None = None
 
+
+def to_json(recipe):
+    """Return a recipe as JSON holds it."""
+    return json.loads(json.dumps(dataclasses.asdict(recipe)))
+
+
+# What a recipe written before an attribute was there did.
+DEFAULT_VALUES = {
+    field.name: field.default
+    for field in dataclasses.fields(Recipe)
+    if field.default is not dataclasses.MISSING
+}
 
 # What train.py does for each network unless told otherwise: the seeds' settings, where known.
 # least_steps: few pictures are seen in more epochs than said, until there are so many steps.

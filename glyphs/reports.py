@@ -1,6 +1,7 @@
 """What a training did: its history as CSV, its curves as a picture, its test as text."""
 
 import csv
+import importlib.util
 import io
 import os
 
@@ -75,25 +76,27 @@ class TensorBoard:
     """
 
     def __init__(self, folder):
-        paths = {name: os.path.join(folder, name) for name in ("train", "validation")}
-        for path in paths.values():
+        if not importlib.util.find_spec("tensorboard"):
+            raise UsageError("--tensorboard wants the package tensorboard: pip install tensorboard")
+        self.paths = {name: os.path.join(folder, name) for name in ("train", "validation")}
+        for path in self.paths.values():
             files.make_folder(path)
-        try:
+        self.writers = None
+        self.written = 0
+
+    def write(self, history):
+        """Write the epochs of a training.State.history that are not written yet."""
+        if not self.writers:
             with cli.without_chatter():  # it imports TensorFlow where there is one
                 from tensorboard.summary import Writer
 
-                self.writers = {name: Writer(path) for name, path in paths.items()}
-        except ImportError:
-            raise UsageError(
-                "--tensorboard wants the package tensorboard: pip install tensorboard"
-            ) from None
-
-    def write(self, history):
-        """Write the figures of the last epoch of a training.State.history."""
-        for key, value in history[-1].items():
-            name, tag = ("validation", key[4:]) if key.startswith("val_") else ("train", key)
-            if isinstance(value, float):
-                self.writers[name].add_scalar(f"epoch_{tag}", value, len(history))
+                self.writers = {name: Writer(path) for name, path in self.paths.items()}
+        for step, epoch in enumerate(history[self.written :], self.written + 1):
+            for key, value in epoch.items():
+                name, tag = ("validation", key[4:]) if key.startswith("val_") else ("train", key)
+                if isinstance(value, float):
+                    self.writers[name].add_scalar(f"epoch_{tag}", value, step)
+        self.written = len(history)
         for writer in self.writers.values():
             writer.flush()
 

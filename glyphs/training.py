@@ -6,7 +6,6 @@ and epoch alone. That state is the checkpoint.
 """
 
 import dataclasses
-import json
 import math
 import os
 import time
@@ -14,7 +13,7 @@ import time
 import keras
 import numpy as np
 
-from glyphs import artifacts, backends, checkpoints, cli, files, optimizing
+from glyphs import artifacts, backends, checkpoints, cli, files, optimizing, recipes
 from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
 from glyphs.errors import ArtifactError, GlyphsError
 
@@ -89,22 +88,28 @@ class Training:
         self.paths = artifacts.Paths(prefix)
         self.state = State()
         self.best_weights = None
+        self.epochs_safe = 0  # in the checkpoint
         # What must agree before a checkpoint may be continued.
         self.identity = {
             "dataset": dataset.fingerprint,
             "backend": keras.backend.backend(),
             "keras": keras.__version__,
-            **json.loads(json.dumps(dataclasses.asdict(recipe))),
+            **recipes.to_json(recipe),
         }
 
     def run(self, *, resume):
         """Train from the beginning or from a checkpoint to the model files."""
         data = self.dataset
-        train, val, test = (self.pictures(split) for split in ("train", "val", "test"))
+        train, val, test = (
+            self.pictures(*splits) for splits in (self.train_splits(), ["val"], ["test"])
+        )
         if not len(val):
             train, val = train.split(self.recipe.validation_split)
-        elif data.X_train_elastic is not None:
-            train = self.pictures("train", "train_elastic")
+            if data.X_train_elastic is not None:
+                cli.print_warning(
+                    f"{data.path}: its distorted pictures are not used; they would show the "
+                    "network those that it is validated on"
+                )
         self.build_model(len(train))
         # A checkpoint holds the weights, the best weights and Adam's two moments, as float32.
         files.check_can_write(self.paths.checkpoint, 16 * self.model.count_params())
@@ -123,18 +128,27 @@ class Training:
             while self.state.phase == "refit":
                 self.run_epoch(self.all_pictures())
         except KeyboardInterrupt:
-            if not self.state.epochs_done:
+            if not self.epochs_safe:
                 raise KeyboardInterrupt("interrupted in the first epoch; nothing saved") from None
             raise KeyboardInterrupt(
-                f"interrupted; {self.state.epochs_done} epochs are safe in "
+                f"interrupted; {self.epochs_safe} epochs are safe in "
                 f"{self.paths.checkpoint}, go on with --resume"
             ) from None
         self.save()
 
+    def train_splits(self):
+        """Return the names of the splits that the search learns from.
+
+        Where val is to be a part of train, distorted copies would show what it looks like.
+        """
+        data = self.dataset
+        return ["train"] + ["train_elastic"] * (
+            data.X_train_elastic is not None and len(data.X_val) > 0
+        )
+
     def all_pictures(self):
         """Return the Pictures that a refit learns from."""
-        elastic = () if self.dataset.X_train_elastic is None else ("train_elastic",)
-        return self.pictures("train", *elastic, "val", "test")
+        return self.pictures(*self.train_splits(), "val", "test")
 
     def pictures(self, *splits):
         """Return the Pictures of splits, in the size that the network wants.
@@ -154,12 +168,9 @@ class Training:
     def build_model(self, n_train):
         """Build and compile the network with its initial weights, the same at every call."""
         recipe, data = self.recipe, self.dataset
-        shape = data.preprocessing.image_size, len(data.class_names)
-        # What is measured and saved computes in float32, whatever the network learns in.
-        self.float32_model = self.build_network(*shape) if recipe.mixed_precision else None
         keras.utils.set_random_seed(recipe.seed)
         with optimizing.precision(recipe):
-            self.model = self.build_network(*shape)
+            self.model = self.build_network(data.preprocessing.image_size, len(data.class_names))
         if recipe.init:
             take_weights(self.model, recipe.init, data.class_names)
         loss = optimizing.make_loss(recipe.label_smoothing, len(data.class_names))
@@ -169,7 +180,10 @@ class Training:
             metrics=["accuracy"],
         )
         self.model.optimizer.build(self.model.trainable_variables)
-        if self.float32_model:
+        # What is measured and saved computes in float32, whatever the network learns in.
+        self.float32_model = None
+        if recipe.mixed_precision:
+            self.float32_model = optimizing.in_float32(self.model)
             self.float32_model.compile(loss=loss, metrics=["accuracy"])
 
     def finished_model(self):
@@ -189,7 +203,9 @@ class Training:
         limit = recipe.epochs if val else state.stopping[state.cycle]
         title = f"{state.phase} {state.cycle + 1}/{len(recipe.learning_rates)}"
         title += f"  epoch {state.epoch + 1:>2}/{limit}"
-        progress = EpochProgress(len(batches), title, self.epochs_left(), self.may_stop_early())
+        progress = EpochProgress(
+            len(batches), title, self.batches_left(len(batches)), self.may_stop_early()
+        )
         try:
             history = self.model.fit(
                 batches, epochs=1, shuffle=False, verbose=0, callbacks=progress.callbacks
@@ -224,14 +240,15 @@ class Training:
         if self.on_epoch:
             self.on_epoch(state.history)
 
-    def epochs_left(self):
-        """Return the most epochs that come after the present one, in both phases."""
+    def batches_left(self, n_batches):
+        """Return the most batches that come after this epoch of n_batches, in both phases."""
         state, recipe = self.state, self.recipe
         if state.phase == "refit":
-            return sum(state.stopping[state.cycle :]) - state.epoch - 1
+            return (sum(state.stopping[state.cycle :]) - state.epoch - 1) * n_batches
         search = (len(recipe.learning_rates) - state.cycle) * recipe.epochs - state.epoch
         refit = sum(state.stopping) + state.epoch + search if recipe.refit else 0
-        return search + refit - 1
+        n_refit = math.ceil(len(self.all_pictures()) / recipe.batch_size)
+        return (search - 1) * n_batches + refit * n_refit
 
     def may_stop_early(self):
         return self.state.phase == "search" and self.recipe.patience is not None
@@ -278,18 +295,23 @@ class Training:
             return
         state.cycle = 0
         if state.phase == "refit":
+            self.round_weights()
             state.phase = "done"
             return
         self.model.set_weights(self.best_weights)
-        if recipe.half_precision:  # what is measured is what is saved
-            weights = self.model.get_weights()
-            self.model.set_weights([w.astype(np.float16).astype(np.float32) for w in weights])
+        self.round_weights()
         self.measure()
         if recipe.refit:
             state.phase = "refit"
             self.build_model(len(self.all_pictures()))
         else:
             state.phase = "done"
+
+    def round_weights(self):
+        """Make the weights what will be saved, before they are measured."""
+        if self.recipe.half_precision:
+            weights = self.model.get_weights()
+            self.model.set_weights([w.astype(np.float16).astype(np.float32) for w in weights])
 
     def evaluate(self, pictures):
         """Return `(loss, accuracy)` of the present weights."""
@@ -319,16 +341,7 @@ class Training:
 
     def save(self):
         """Write the model files and their ONNX form; then the checkpoint has done its duty."""
-        state = self.state
-        saved = "the weights measured on the test split"
-        if not state.test:
-            saved = "the weights with the lowest val_loss"
-        if self.recipe.refit:
-            saved = (
-                "a refit on train, val and test together for the same number of epochs; the val "
-                "and test figures are those of the searched weights, the refit itself was not "
-                "measured"
-            )
+        state, saved = self.state, self.saved_weights()
         self.write_model(saved)
         say(f"saved {self.paths.architecture} and {self.paths.weights}: {saved}")
         try:
@@ -342,6 +355,18 @@ class Training:
             cli.print_warning(f"{error}; classify.py will try again")
         files.remove(self.paths.checkpoint)
         say(f"{state.epochs_done} epochs, {state.seconds:,.0f} s")
+
+    def saved_weights(self):
+        """Return in words which weights are saved."""
+        if self.recipe.refit:
+            return (
+                "a refit on train, val and test together for the same number of epochs; the val "
+                "and test figures are those of the searched weights, the refit itself was not "
+                "measured"
+            )
+        if self.state.test:
+            return "the weights measured on the test split"
+        return "the weights with the lowest val_loss"
 
     def compare(self, onnx):
         """Raise ArtifactError unless the ONNX model answers as the Keras model does."""
@@ -393,7 +418,7 @@ class Training:
                 f"test: accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} on "
                 f"{test['pictures']:,} pictures"
             )
-        return lines
+        return [*lines, f"saved: {self.saved_weights()}"]
 
     # --- The checkpoint ---
 
@@ -406,6 +431,7 @@ class Training:
         checkpoints.write(
             self.paths.checkpoint, self.identity, self.state, self.variables(), best_weights
         )
+        self.epochs_safe = self.state.epochs_done
 
     def restore(self):
         """Load the checkpoint, if there is one. Return False if the run had already finished."""
@@ -416,11 +442,13 @@ class Training:
                 return False
             say(f"no checkpoint {path}: starting with the first epoch")
             return True
-        variables = self.variables()
         self.state, values, self.best_weights = checkpoints.read(
-            path, self.identity, State, variables
+            path, self.identity, State, self.variables()
         )
-        for variable, value in zip(variables, values, strict=True):
+        self.epochs_safe = self.state.epochs_done
+        if self.state.phase == "refit":  # whose schedule has other steps
+            self.build_model(len(self.all_pictures()))
+        for variable, value in zip(self.variables(), values, strict=True):
             variable.assign(value)
         say(f"resumed from {path}: {self.state.epochs_done} epochs done")
         return True
@@ -430,7 +458,8 @@ class Training:
             return False
         glyphs = artifacts.read_architecture(self.prefix)["glyphs"]
         cycles = len(glyphs["figures"]["stopping_epochs"])
-        return glyphs["training"] == self.identity and cycles == len(self.recipe.learning_rates)
+        stored = recipes.DEFAULT_VALUES | glyphs["training"]
+        return stored == self.identity and cycles == len(self.recipe.learning_rates)
 
 
 def check_finite(figures, epoch):
@@ -489,12 +518,14 @@ class EpochProgress:
     Args:
         steps: batches in the epoch.
         title: what stands before the figures.
-        epochs_left: epochs that come after this one.
+        more: batches that come after this epoch.
         at_most: whether there may be fewer, by early stopping.
     """
 
-    def __init__(self, steps, title, epochs_left, at_most):
-        self.progress = cli.Progress(steps, "batches", more=epochs_left * steps, at_most=at_most)
+    def __init__(self, steps, title, more, at_most):
+        # The time of validation is not counted.
+        left = "at most about {} left" if at_most else "about {} left"
+        self.progress = cli.Progress(steps, "batches", more=more, left=left)
         self.callbacks = []
         if self.progress.shown:
             self.callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=self.update)]

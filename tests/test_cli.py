@@ -20,12 +20,13 @@ def test_durations_are_as_exact_as_one_wants_to_know(seconds, words):
     assert cli.duration(seconds) == words
 
 
-def shown(monkeypatch, *, more=0, at_most=False):
+def shown(monkeypatch, *, columns="80", **options):
     """Return what a progress of 10 shows when 4 are done after 2 seconds."""
     terminal, times = Terminal(), iter((100, 102))
     monkeypatch.setattr(cli.sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(cli.time, "monotonic", lambda: next(times))
-    cli.Progress(10, "batches", more=more, at_most=at_most).update(4, "epoch 1")
+    cli.Progress(10, "batches", **options).update(4, "epoch 1")
     return terminal.getvalue().split("\x1b[K")[1]
 
 
@@ -35,7 +36,11 @@ def test_progress_says_how_much_is_done_how_fast_and_how_long_it_takes_yet(monke
 
 def test_time_left_counts_what_comes_afterwards(monkeypatch):
     assert "  2 min left  " in shown(monkeypatch, more=234)
-    assert "  at most 2 min left  " in shown(monkeypatch, more=234, at_most=True)
+    assert "  at most 2 min left  " in shown(monkeypatch, more=234, left="at most {} left")
+
+
+def test_progress_fits_the_terminal(monkeypatch):
+    assert shown(monkeypatch, columns="20") == "4/10 batches  2/s  "
 
 
 def test_nothing_is_shown_where_nobody_looks(monkeypatch):

@@ -222,6 +222,7 @@ def test_averages_of_batch_normalization_follow_within_a_small_dataset(name):
     # At Keras's .99, a third of the initial values would be left after 100 steps.
     network = build(name, catalogue.find(name).image_size, 3)
     norms = [layer for layer in network.layers if hasattr(layer, "moving_mean")]
+    assert norms or name == "hebrew"
     assert all(layer.momentum <= 0.9 for layer in norms)
 
 

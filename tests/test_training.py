@@ -268,7 +268,7 @@ def test_distorted_images_are_trained_on_with_the_labels_of_their_originals(data
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 6])
-def test_epochs_left_are_those_that_come(dataset, tmp_path, monkeypatch, stop_after):
+def test_batches_left_are_those_that_come(dataset, tmp_path, monkeypatch, stop_after):
     recipe = dataclasses.replace(RECIPE, patience=None)
     left = []
     monkeypatch.setattr(
@@ -276,7 +276,31 @@ def test_epochs_left_are_those_that_come(dataset, tmp_path, monkeypatch, stop_af
     )
     train(dataset, tmp_path / "m", recipe, stop_after=stop_after)
     train(dataset, tmp_path / "m", recipe, resume=True)
-    assert left == [7, 6, 5, 4, 3, 2, 1, 0]
+    # 4 epochs of the 8 batches of 144 pictures, then 4 of the 9 of all 180.
+    assert left == [60, 52, 44, 36, 27, 18, 9, 0]
+
+
+def test_distorted_images_stay_away_where_val_is_a_part_of_train(dataset, tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, epochs=1, validation_split=0.25)
+    elastic = dataclasses.replace(
+        dataset, X_train_elastic=dataset.X_train, X_val=dataset.X_val[:0], y_val=dataset.y_val[:0]
+    )
+    run = train(elastic, tmp_path / "m", recipe)
+    assert len(run.all_pictures()) == 144 + 18
+    printed = capsys.readouterr()
+    assert "108 train, 36 val" in printed.out
+    assert "its distorted pictures are not used" in printed.err
+
+
+def test_an_older_checkpoint_lacks_what_is_new(dataset, tmp_path):
+    run = train(dataset, tmp_path / "whole")
+    identity = run.identity.copy()
+    del run.identity["mixed_precision"]
+    run.write_checkpoint()
+    run.write_model("as before")
+    run.identity = identity
+    assert run.is_finished()
+    assert run.restore()
 
 
 def test_diverged_training_stops_with_advice(dataset, tmp_path):
@@ -357,22 +381,41 @@ COSINE = recipes.Recipe(
 )  # fmt: skip
 
 
-def test_a_resumed_run_of_every_part_equals_an_uninterrupted_one(dataset, tmp_path):
-    whole = train(dataset, tmp_path / "whole", COSINE)
-    train(dataset, tmp_path / "cut", COSINE, stop_after=1)
-    train(dataset, tmp_path / "cut", COSINE, stop_after=1, resume=True)
-    resumed = train(dataset, tmp_path / "cut", COSINE, resume=True)
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_resumed_run_of_every_part_equals_an_uninterrupted_one(dataset, tmp_path, refit):
+    recipe = dataclasses.replace(COSINE, refit=refit, half_precision=refit)
+    whole = train(dataset, tmp_path / "whole", recipe)
+    for resume in [False, True, True] + [True, True] * refit:  # stopped after every epoch but one
+        assert train(dataset, tmp_path / "cut", recipe, stop_after=1, resume=resume) is None
+    resumed = train(dataset, tmp_path / "cut", recipe, resume=True)
     assert resumed.state.history == whole.state.history
     for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_is_measured_in_half_precision_is_what_is_saved(dataset, tmp_path):
-    recipe = dataclasses.replace(COSINE, epochs=1, half_precision=True)
+@pytest.mark.parametrize("refit", [False, True])
+def test_what_is_measured_in_half_precision_is_what_is_saved(dataset, tmp_path, refit):
+    recipe = dataclasses.replace(COSINE, epochs=1, half_precision=True, refit=refit)
     run = train(dataset, tmp_path / "m", recipe)
     stored, _ = artifacts.load_model(str(tmp_path / "m"))
     for ours, theirs in zip(run.model.get_weights(), stored.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_interrupted_before_the_first_checkpoint_nothing_is_said_to_be_safe(
+    dataset, tmp_path, monkeypatch
+):
+    def interrupt(self, pictures):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Training, "evaluate", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="in the first epoch; nothing saved"):
+            train(dataset, tmp_path / "m", COSINE)
+    assert train(dataset, tmp_path / "m", COSINE, stop_after=1) is None
+    monkeypatch.setattr(training.Training, "evaluate", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="1 epochs are safe"):
+        train(dataset, tmp_path / "m", COSINE, resume=True)
 
 
 def test_cosine_schedule_rises_then_falls_to_zero():

@@ -88,7 +88,6 @@ class Training:
         self.paths = artifacts.Paths(prefix)
         self.state = State()
         self.best_weights = None
-        self.epochs_safe = 0  # in the checkpoint
         # What must agree before a checkpoint may be continued.
         self.identity = {
             "dataset": dataset.fingerprint,
@@ -128,12 +127,7 @@ class Training:
             while self.state.phase == "refit":
                 self.run_epoch(self.all_pictures())
         except KeyboardInterrupt:
-            if not self.epochs_safe:
-                raise KeyboardInterrupt("interrupted in the first epoch; nothing saved") from None
-            raise KeyboardInterrupt(
-                f"interrupted; {self.epochs_safe} epochs are safe in "
-                f"{self.paths.checkpoint}, go on with --resume"
-            ) from None
+            raise KeyboardInterrupt(self.what_is_safe()) from None
         self.save()
 
     def train_splits(self):
@@ -431,7 +425,6 @@ class Training:
         checkpoints.write(
             self.paths.checkpoint, self.identity, self.state, self.variables(), best_weights
         )
-        self.epochs_safe = self.state.epochs_done
 
     def restore(self):
         """Load the checkpoint, if there is one. Return False if the run had already finished."""
@@ -445,13 +438,21 @@ class Training:
         self.state, values, self.best_weights = checkpoints.read(
             path, self.identity, State, self.variables()
         )
-        self.epochs_safe = self.state.epochs_done
         if self.state.phase == "refit":  # whose schedule has other steps
             self.build_model(len(self.all_pictures()))
         for variable, value in zip(self.variables(), values, strict=True):
             variable.assign(value)
         say(f"resumed from {path}: {self.state.epochs_done} epochs done")
         return True
+
+    def what_is_safe(self):
+        """Return in words from where an interrupted run can go on."""
+        path = self.paths.checkpoint
+        try:
+            state, *_ = checkpoints.read(path, self.identity, State, self.variables())
+        except ArtifactError:  # there is none yet, or that of another run
+            return "interrupted in the first epoch; nothing saved"
+        return f"interrupted; {state.epochs_done} epochs are safe in {path}, go on with --resume"
 
     def is_finished(self):
         if not os.path.exists(self.paths.architecture):

@@ -89,7 +89,8 @@ def parse_args(argv=None):
     options.add_argument(
         "--weights",
         metavar="FILE",
-        help="initial weights of xception and resnet152v2: imagenet (the default), none, or a file",
+        help="initial weights of xception and resnet152v2: imagenet (the default) or a file, of "
+        "which the last layers go on learning; or none, and all layers learn",
     )
     options.add_argument(
         "--half-precision", action="store_true", help="store weights as float16, in half the space"

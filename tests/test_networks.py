@@ -28,10 +28,17 @@ def n_trainable(network):
     return sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
 
 
+@pytest.fixture
+def any_weights(monkeypatch):
+    """Let the photograph networks take any name for a file of weights."""
+    monkeypatch.setattr(transfer, "_load", lambda base, network, path: None)
+
+
 @pytest.mark.parametrize("name", [*SMALL, *LARGE])
-def test_catalogue_is_right(name):
+def test_catalogue_is_right(name, any_weights):
     entry = catalogue.find(name)
-    network = build(name, entry.image_size, entry.n_classes)
+    options = {"weights": "file"} if name in TRANSFER else {}
+    network = build(name, entry.image_size, entry.n_classes, **options)
     assert network.count_params() == entry.parameters
     assert n_trainable(network) == entry.trainable
     assert not network.compiled
@@ -140,8 +147,13 @@ def test_photograph_networks_get_three_channels_as_they_are_used_to(xception):
     np.testing.assert_allclose(np.asarray(x), expected, atol=1e-6)
 
 
-def test_six_layers_of_the_base_go_on_learning_also_after_a_round_trip(xception):
-    for network in (xception, keras.models.model_from_json(xception.to_json())):
+def test_of_random_weights_all_go_on_learning(xception):
+    assert all(layer.trainable for layer in xception.layers)
+
+
+def test_six_layers_of_the_base_go_on_learning_also_after_a_round_trip(any_weights):
+    pretrained = networks.xception((80, 80), 3, **{**SMALL_HEAD, "weights": "file"})
+    for network in (pretrained, keras.models.model_from_json(pretrained.to_json())):
         learning = [layer.name for layer in network.layers if layer.trainable_weights]
         assert learning[:5] == [
             "block14_sepconv1", "block14_sepconv1_bn", "block14_sepconv2", "block14_sepconv2_bn",
@@ -224,6 +236,12 @@ def test_averages_of_batch_normalization_follow_within_a_small_dataset(name):
     norms = [layer for layer in network.layers if hasattr(layer, "moving_mean")]
     assert norms or name == "hebrew"
     assert all(layer.momentum <= 0.9 for layer in norms)
+
+
+def test_averages_of_photograph_networks_do_too(xception):
+    norms = [layer for layer in xception.layers if hasattr(layer, "moving_mean")]
+    assert len(norms) == 43
+    assert all(layer.momentum == 0.9 for layer in norms)
 
 
 def spread(network):

@@ -31,13 +31,14 @@ def rescaled(x):
     return layers.Rescaling(1 / 255, name="rescaling")(x)
 
 
-def normalized_relu(x, name, *, epsilon=0.001):
-    """BatchNorm, then ReLU.
+# Of batch normalization. Keras's .99 would leave the averages near their initial values for
+# hundreds of steps, which a small dataset or a large batch never reaches.
+MOMENTUM = 0.9
 
-    Keras's momentum of .99 would leave the averages near their initial values for hundreds of
-    steps, which a small dataset or a large batch never reaches.
-    """
-    x = layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=f"{name}_norm")(x)
+
+def normalized_relu(x, name, *, epsilon=0.001):
+    """BatchNorm, then ReLU."""
+    x = layers.BatchNormalization(momentum=MOMENTUM, epsilon=epsilon, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

@@ -26,7 +26,8 @@ def xception(image_size, n_classes, *, weights="imagenet", units=UNITS):
         image_size: `(height, width)`, at least 71x71.
         n_classes: number of classes.
         weights: of the base: "imagenet", which Keras downloads and keeps, None for random ones, or
-            the path of the file of Keras's weights without top (see WEIGHTS_FILES).
+            the path of the file of Keras's weights without top (see WEIGHTS_FILES). Of a base with
+            weights only the last 6 layers go on learning.
         units: widths of the head's dense layers.
 
     Raises:
@@ -66,8 +67,9 @@ def _transfer(network, image_size, n_classes, weights, units, *, smallest):
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
     x = layers.Concatenate(name="grey_to_rgb")([x, x, x])
     base = _renamed(_base(network, x, weights))
-    for layer in base.layers[:-UNFROZEN]:
-        layer.trainable = False
+    if weights:  # random ones would never learn anything
+        for layer in base.layers[:-UNFROZEN]:
+            layer.trainable = False
     x = layers.GlobalAveragePooling2D(name="pooling")(base.outputs[0])
     x = layers.Dropout(0.2, name="pooling_dropout")(x)
     for i, width in enumerate(units, 1):
@@ -122,6 +124,7 @@ def _renamed(model):
     """Return a copy of a model in which the layers that Keras numbered have names of their own.
 
     Keras numbers the layers of a whole program: what is `conv2d_5` now may be `conv2d` next time.
+    Batch normalization gets the momentum of our other networks.
     """
     counts = collections.Counter()
 
@@ -130,6 +133,8 @@ def _renamed(model):
         if numbered := NUMBERED.fullmatch(layer.name):
             counts[numbered[1]] += 1
             config["name"] = f"{numbered[1]}_{counts[numbered[1]]}"
+        if "momentum" in config:
+            config["momentum"] = parts.MOMENTUM
         return type(layer).from_config(config)
 
     renamed = keras.models.clone_model(model, clone_function=copy)

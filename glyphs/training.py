@@ -167,6 +167,9 @@ class Training:
             self.model = self.build_network(data.preprocessing.image_size, len(data.class_names))
         if recipe.init:
             take_weights(self.model, recipe.init, data.class_names)
+        # What is measured and saved computes in float32, whatever the network learns in. It is
+        # copied before compile(), whose loss a copy could not take along.
+        self.float32_model = optimizing.in_float32(self.model) if recipe.mixed_precision else None
         loss = optimizing.make_loss(recipe.label_smoothing, len(data.class_names))
         self.model.compile(
             optimizer=optimizing.make_optimizer(recipe, math.ceil(n_train / recipe.batch_size)),
@@ -174,10 +177,7 @@ class Training:
             metrics=["accuracy"],
         )
         self.model.optimizer.build(self.model.trainable_variables)
-        # What is measured and saved computes in float32, whatever the network learns in.
-        self.float32_model = None
-        if recipe.mixed_precision:
-            self.float32_model = optimizing.in_float32(self.model)
+        if self.float32_model:
             self.float32_model.compile(loss=loss, metrics=["accuracy"])
 
     def finished_model(self):
@@ -240,9 +240,11 @@ class Training:
         if state.phase == "refit":
             return (sum(state.stopping[state.cycle :]) - state.epoch - 1) * n_batches
         search = (len(recipe.learning_rates) - state.cycle) * recipe.epochs - state.epoch
-        refit = sum(state.stopping) + state.epoch + search if recipe.refit else 0
-        n_refit = math.ceil(len(self.all_pictures()) / recipe.batch_size)
-        return (search - 1) * n_batches + refit * n_refit
+        left = (search - 1) * n_batches
+        if recipe.refit:
+            n_refit = math.ceil(len(self.all_pictures()) / recipe.batch_size)
+            left += (sum(state.stopping) + state.epoch + search) * n_refit
+        return left
 
     def may_stop_early(self):
         return self.state.phase == "search" and self.recipe.patience is not None

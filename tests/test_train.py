@@ -79,8 +79,9 @@ def losses(dataset, folder, *options):
 def test_every_option_changes_the_training(toy_dataset, tmp_path):
     options = [
         [], ["--optimizer", "adamw"], ["--optimizer", "sgd"], ["--schedule", "cosine"],
-        ["--augment", "elastic"], ["--augment", "ciresan"], ["--label-smoothing", ".1"],
-        ["--batch-size", "40"], ["--learning-rate", ".01"], ["--seed", "2"],
+        ["--augment", "elastic"], ["--augment", "ciresan"], ["--augment", "affine"],
+        ["--label-smoothing", ".1"], ["--batch-size", "40"], ["--learning-rate", ".01"],
+        ["--seed", "2"], ["--mixed-precision"],
     ]  # fmt: skip
     found = [losses(toy_dataset, tmp_path, *words) for words in options]
     assert len(set(found)) == len(options)
@@ -125,13 +126,16 @@ def test_a_model_is_fine_tuned_to_other_classes_with_every_option(trained, tmp_p
         "train.py", "--network", "kmnist", "--init", trained / "model", "--epochs", 1,
         "--optimizer", "adamw", "--schedule", "cosine", "--augment", "elastic",
         "--label-smoothing", ".1", "--class-weights", "--patience", 2, "--batch-size", 8,
-        "--learning-rate", ".001", "--output", "tuned", cwd=tmp_path,
+        "--learning-rate", ".001", "--mixed-precision", "--refit", "--output", "tuned",
+        cwd=tmp_path,
     )  # fmt: skip
     assert f"initial weights: 4 of 5 layers from {trained}/model" in run.stdout
     training = json.loads((tmp_path / "tuned_architecture.json").read_text())["glyphs"]["training"]
     assert training["optimizer"] == "adamw"
     assert training["augment"] == "seed"
     assert training["class_weights"] is True
+    assert training["mixed_precision"] is True
+    assert "saved tuned_architecture.json and tuned_weights.h5: a refit" in run.stdout
 
 
 @pytest.fixture(scope="module")

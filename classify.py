@@ -27,7 +27,10 @@ def parse_args(argv=None):
         help="picture or folder; - reads names from standard input, one a line (or NUL-separated)",
     )
     options.add_argument(
-        "--model", default="model", metavar="PREFIX", help="beginning of the model files' names"
+        "--model",
+        default="model",
+        metavar="PREFIX",
+        help="beginning of the model files' names, or their folder",
     )
     options.add_argument(
         "--top",
@@ -56,9 +59,13 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
+    from glyphs import artifacts
     from glyphs.inference import Classifier
 
+    args.model = artifacts.find_model(args.model)
     classifier = Classifier(args.model, notify=cli.print_warning)
+    if args.top:
+        args.top = min(args.top, len(classifier.class_names))
     if args.label_encoding:
         classifier.characters = [
             labels.character(name, args.label_encoding) for name in classifier.class_names
@@ -109,8 +116,9 @@ def expand(names, on_error):
     for name in names:
         if name == "-":
             listed = sys.stdin.buffer.read()
-            separator = b"\0" if b"\0" in listed else b"\n"
-            listed = [os.fsdecode(listed_name) for listed_name in listed.split(separator)]
+            # Lists from Windows end their lines with \r\n.
+            lines = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
+            listed = [os.fsdecode(line) for line in lines]
             # A file called - in the list is a file, not the list again.
             listed = [f"./{file}" if file == "-" else file for file in listed if file]
             yield from expand(listed, on_error)

@@ -75,7 +75,8 @@ def parse_args(argv=None):
         type=float,
         default=SPLIT,
         metavar=("TRAIN", "VAL", "TEST"),
-        help="percentages of each class (default: 80 10 10)",
+        help="percentages of each class (default: 80 10 10); where the source has splits but no val, "
+        "VAL is what it takes of train",
     )
     options.add_argument(
         "--shuffle-seed",
@@ -140,8 +141,11 @@ def main(argv=None):
     ) as index:
         for note in index.notes:
             cli.print_warning(note)
-        if index.splits is not None and (args.split != SPLIT or args.shuffle_seed is not None):
-            cli.print_warning("the source has splits, which are kept; --split is not used")
+        if index.splits is not None and (
+            args.shuffle_seed is not None
+            or (args.split != SPLIT and building.SPLITS.index("val") in index.splits)
+        ):
+            cli.print_warning("the source has splits of its own, which are kept")
         index, selection = select(index, args, wanted)
         existed = os.path.exists(args.output)
         progress = cli.Progress(len(index.labels), "pictures")

@@ -17,7 +17,7 @@ import argparse
 import os
 import sys
 
-from glyphs import catalogue, cli, files, recipes
+from glyphs import artifacts, catalogue, cli, files, recipes
 
 NETWORK = "glyphnet"
 WEIGHT_DECAY = 0.05  # of --optimizer adamw, where the network's recipe has another optimizer
@@ -37,6 +37,7 @@ def parse_args(argv=None):
     options.add_argument("--network", choices=tuple(catalogue.NETWORKS), default=NETWORK)
     options.add_argument(
         "--output",
+        type=cli.model_prefix("model"),
         default="model",
         metavar="PREFIX",
         help="beginning of the model files' names, or a folder for them",
@@ -123,8 +124,6 @@ def parse_args(argv=None):
     args = options.parse_args(argv)
     if args.weights and not catalogue.find(args.network).takes_weights:
         options.error(f"--weights is for networks that were pretrained; {args.network} was not")
-    if args.output.endswith(os.sep) or os.path.isdir(args.output):
-        args.output = os.path.join(args.output, "model")
     return args
 
 
@@ -137,11 +136,14 @@ def main(argv=None):
 
     board = open_board(args)
     files.make_folder(os.path.dirname(args.output) or ".")
+    paths = artifacts.Paths(args.output)
+    for path in (paths.history, paths.curves, paths.results):
+        files.check_can_write(path)
     dataset = open_or_build(args)
     recipe = recipe_of(args, count_pictures(dataset, args.validation_split))
     run = launching.start(dataset, args, build_network(recipe), recipe, on_epoch=board)
     if run.state.phase == "done":
-        write_reports(args.output, run)
+        write_reports(run)
 
 
 def print_networks():
@@ -192,7 +194,7 @@ def recipe_of(args, n_pictures):
         validation_split=args.validation_split or 0.0,
         half_precision=args.half_precision,
         mixed_precision=args.mixed_precision,
-        init=args.init,
+        init=args.init and artifacts.find_model(args.init),
         **settings,
     )
 
@@ -255,14 +257,15 @@ def build_dataset(args):
     return path
 
 
-def write_reports(prefix, run):
+def write_reports(run):
     """Write history, curves and test results beside the model files."""
     from glyphs import reports
 
-    reports.write_history(f"{prefix}_history.csv", run.state.history)
-    reports.write_curves(f"{prefix}_curves.png", run.state.history)
-    reports.write_results(f"{prefix}_results.txt", run.results())
-    print(f"saved {prefix}_history.csv, {prefix}_curves.png and {prefix}_results.txt")
+    paths = run.paths
+    reports.write_history(paths.history, run.state.history)
+    reports.write_curves(paths.curves, run.state.history)
+    reports.write_results(paths.results, run.results())
+    print(f"saved {paths.history}, {paths.curves} and {paths.results}")
 
 
 if __name__ == "__main__":

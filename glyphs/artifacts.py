@@ -20,7 +20,7 @@ MAX_JSON_BYTES = 8_000_000  # 5,000 classes need half a million; parsed, it may 
 
 @dataclasses.dataclass(frozen=True)
 class Paths:
-    """The files of the model called `prefix`."""
+    """The files of the model called `prefix`; train.py writes the last three."""
 
     prefix: str
 
@@ -39,6 +39,25 @@ class Paths:
     @property
     def checkpoint(self):
         return f"{self.prefix}_checkpoint.npz"
+
+    @property
+    def history(self):
+        return f"{self.prefix}_history.csv"
+
+    @property
+    def curves(self):
+        return f"{self.prefix}_curves.png"
+
+    @property
+    def results(self):
+        return f"{self.prefix}_results.txt"
+
+
+def find_model(prefix):
+    """Return the prefix of the model that a user means, who may have named its folder."""
+    inside = os.path.join(prefix, "model")
+    is_folder = os.path.isfile(Paths(inside).architecture)
+    return inside if is_folder and not os.path.isfile(Paths(prefix).architecture) else prefix
 
 
 def write_model(prefix, model, facts, *, half_precision=False):
@@ -102,18 +121,28 @@ def _hdf5_bytes(model, half_precision):
 
 
 def _copy_in_half_precision(source, target):
-    """Copy all that is in an HDF5 file into another, float32 arrays as float16."""
+    """Copy all that is in an HDF5 file into another, float32 arrays in half precision."""
     target.attrs.update(source.attrs)
 
     def copy(name, item):
         if hasattr(item, "dtype"):
-            dtype = "float16" if item.dtype == "float32" else item.dtype
-            copied = target.create_dataset(name, data=item[()], dtype=dtype)
+            array = item[()]
+            is_float32 = item.dtype == "float32"
+            copied = target.create_dataset(name, data=halved(array) if is_float32 else array)
         else:
             copied = target.require_group(name)
         copied.attrs.update(item.attrs)
 
     source.visititems(copy)
+
+
+def halved(array):
+    """Return a float32 array as float16, or as it is where its values are too large for that."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return half if np.isfinite(half).all() else array
 
 
 @contextlib.contextmanager
@@ -152,7 +181,7 @@ def read_architecture(prefix):
     for path in (paths.architecture, paths.weights):
         if not os.path.isfile(path):
             raise ArtifactError(
-                f"{path}: no such file; train a model first, or name another --model"
+                f"{path}: no such file; train a model first, or give the name of another"
             )
     with _read_errors(paths.architecture):
         with open(paths.architecture, "rb") as file:

@@ -240,7 +240,8 @@ def assign(y, source_splits, groups, fractions, shuffle_seed):
         y: int32 `(n,)`, labels.
         source_splits: int8 `(n,)`, indexes in SPLITS, where the source has splits; or None.
         groups: int `(n,)`, or None where none are known or they need not be kept apart.
-        fractions: shares of train, val and test, where the source has no splits.
+        fractions: shares of train, val and test, where the source has no splits; where it has,
+            but no val, the second is what val takes of train.
         shuffle_seed: None or a seed.
 
     Returns:
@@ -249,17 +250,18 @@ def assign(y, source_splits, groups, fractions, shuffle_seed):
     order = "in file order" if shuffle_seed is None else f"shuffled with seed {shuffle_seed}"
     if source_splits is not None:
         rule = "as the source has it"
-        if SPLITS.index("val") in source_splits:
+        share = fractions[1]
+        if SPLITS.index("val") in source_splits or not share:
             return source_splits, rule
         splits, train = source_splits.copy(), np.flatnonzero(source_splits == 0)
         if groups is not None and len(train):
-            moved = splitting.split_groups(y[train], groups[train], (0.9, 0.1, 0))
+            moved = splitting.split_groups(y[train], groups[train], (1 - share, share, 0))
             if moved is not None:
                 splits[train] = moved
-                return splits, f"{rule}; val is a tenth of the groups of train"
+                return splits, f"{rule}; val is {100 * share:g} % of train, in whole groups"
         return (
-            splitting.last_tenth_to_val(y, splits),
-            f"{rule}; val is the last tenth of each class of train",
+            splitting.last_to_val(y, splits, share),
+            f"{rule}; val is the last {100 * share:g} % of each class of train",
         )
     shares = "/".join(f"{100 * fraction:g}" for fraction in fractions)
     if groups is not None:

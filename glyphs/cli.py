@@ -99,6 +99,18 @@ def image_size(text):
     return height, width
 
 
+def model_prefix(default):
+    """Return an argparse type: beginning of the model files' names; `default` in a folder."""
+
+    def parse(text):
+        if not text:
+            raise argparse.ArgumentTypeError("must not be empty")
+        is_folder = text.endswith(os.sep) or (text != default and os.path.isdir(text))
+        return os.path.join(text, default) if is_folder else text
+
+    return parse
+
+
 def add_workers(options):
     options.add_argument(
         "--workers",
@@ -186,7 +198,11 @@ def add_training(
     """Add the options that all training scripts share, with a script's own defaults."""
     options.add_argument("--dataset", default=dataset, metavar="FILE", help="what to train on")
     options.add_argument(
-        "--output", default=output, metavar="PREFIX", help="beginning of the model files' names"
+        "--output",
+        type=model_prefix(output),
+        default=output,
+        metavar="PREFIX",
+        help="beginning of the model files' names, or a folder for them",
     )
     options.add_argument(
         "--epochs", type=integer(1), default=epochs, metavar="N", help="most epochs of a cycle"

@@ -94,7 +94,7 @@ def check_can_write(path, size=0):
     if size > free:
         raise StorageError(
             f"{path}: needs {readable_size(size)} but only {readable_size(free)} are free on that "
-            "disk; free some space or write elsewhere with --output"
+            "disk; free some space or write elsewhere"
         )
 
 
@@ -148,7 +148,7 @@ def explain(error, path, needed=None):
     """Return one line for an OSError about space or permission, None for any other."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         wanted = f" ({readable_size(needed)} were needed)" if needed else ""
-        return f"{path}: no space left{wanted}; free some space or write elsewhere with --output"
+        return f"{path}: no space left{wanted}; free some space or write elsewhere"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path}: no permission to write there; choose another place with --output"
+        return f"{path}: no permission to write there; choose another place"
     return None

@@ -373,8 +373,9 @@ def at_own_size(size, preprocessing):
         size: `(width, height)` of the picture.
         preprocessing: a Preprocessing.
     """
-    scale = max(min(1, SIDES[1] / max(size)), SIDES[0] / min(size))
-    width, height = (max(1, round(side * scale)) + 2 * preprocessing.border for side in size)
+    scale = min(max(1, SIDES[0] / min(size)), SIDES[1] / max(size))
+    width, height = (max(SIDES[0], round(side * scale)) for side in size)
+    width, height = width + 2 * preprocessing.border, height + 2 * preprocessing.border
     return dataclasses.replace(preprocessing, image_sizes=((height, width),), fit="stretch")
 
 

@@ -101,7 +101,9 @@ class Classifier:
             sides = self._session.get_inputs()[0].shape[1:3]
             self.takes_any_size = not all(isinstance(side, int) for side in sides)
             blank = np.zeros((1, *self.preprocessing.image_size), np.uint8)
-            does_fit = self.probabilities(blank).shape == (1, len(self.characters))
+            answer = self.probabilities(blank)
+            # Weights that are no numbers, of a training that diverged, answer nothing.
+            does_fit = answer.shape == (1, len(self.characters)) and np.isfinite(answer).all()
         except Exception:  # ONNX Runtime has kinds of its own
             does_fit = False
         if not does_fit or len(self.characters) != len(self.class_names):

@@ -69,7 +69,8 @@ def start(dataset, args, build_network, recipe, *, on_epoch=None):
             "that gives val a share, or take a part of train by train.py --validation-split"
         )
     paths = artifacts.Paths(args.output)
-    files.check_can_write(paths.architecture)
+    for path in (paths.architecture, paths.weights, paths.onnx):
+        files.check_can_write(path)
     if os.path.exists(paths.checkpoint) and not args.resume:
         cli.print_warning(
             f"{paths.checkpoint} is the checkpoint of an interrupted run and will be replaced "

@@ -127,11 +127,11 @@ def last_of_each_class(y, share):
     return rank_in_class(y) >= (counts - moved)[y]
 
 
-def last_tenth_to_val(y, splits):
-    """Move the last tenth of each class of train to val, where a source has no val."""
+def last_to_val(y, splits, share):
+    """Move the last share of each class of train to val, where a source has no val."""
     splits = splits.copy()
     members = np.flatnonzero(splits == 0)
-    splits[members[last_of_each_class(y[members], 0.1)]] = 1
+    splits[members[last_of_each_class(y[members], share)]] = 1
     return splits
 
 

@@ -93,6 +93,7 @@ class Training:
             "dataset": dataset.fingerprint,
             "backend": keras.backend.backend(),
             "keras": keras.__version__,
+            "image_size": list(dataset.preprocessing.image_size),
             **recipes.to_json(recipe),
         }
 
@@ -104,6 +105,8 @@ class Training:
         )
         if not len(val):
             train, val = train.split(self.recipe.validation_split)
+            if not len(val):
+                raise ArtifactError(f"{data.path}: too few pictures to take some of them for val")
             if data.X_train_elastic is not None:
                 cli.print_warning(
                     f"{data.path}: its distorted pictures are not used; they would show the "
@@ -307,7 +310,7 @@ class Training:
         """Make the weights what will be saved, before they are measured."""
         if self.recipe.half_precision:
             weights = self.model.get_weights()
-            self.model.set_weights([w.astype(np.float16).astype(np.float32) for w in weights])
+            self.model.set_weights([artifacts.halved(w).astype(np.float32) for w in weights])
 
     def evaluate(self, pictures):
         """Return `(loss, accuracy)` of the present weights."""
@@ -355,10 +358,13 @@ class Training:
     def saved_weights(self):
         """Return in words which weights are saved."""
         if self.recipe.refit:
+            data = self.dataset
+            *names, last = [s for s in ("train", "val", "test") if len(getattr(data, f"X_{s}"))]
+            pictures = f"{', '.join(names)} and {last} together" if names else f"all of {last}"
+            figures = "val and test figures" if self.state.test else "val figures"
             return (
-                "a refit on train, val and test together for the same number of epochs; the val "
-                "and test figures are those of the searched weights, the refit itself was not "
-                "measured"
+                f"a refit on {pictures} for the same number of epochs; the {figures} are those of "
+                "the searched weights, the refit itself was not measured"
             )
         if self.state.test:
             return "the weights measured on the test split"
@@ -368,7 +374,8 @@ class Training:
         """Raise ArtifactError unless the ONNX model answers as the Keras model does."""
         import onnxruntime
 
-        pictures, _ = self.pictures("train").take(np.arange(4))
+        train = self.pictures("train")
+        pictures, _ = train.take(np.arange(min(4, len(train))))
         batch = pictures[..., None].astype(np.float32)
         session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
         answers = session.run(None, {session.get_inputs()[0].name: batch})[0]

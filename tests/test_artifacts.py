@@ -153,3 +153,21 @@ def test_half_precision_takes_half_the_space_and_keeps_three_digits(tmp_path):
         np.testing.assert_array_equal(theirs, ours.astype(np.float16).astype(np.float32))
     architecture = artifacts.read_architecture(str(tmp_path / "half"))
     assert len(artifacts.convert(str(tmp_path / "half"), architecture)) > sizes[1]
+
+
+def test_what_is_too_large_for_half_precision_stays_whole(tmp_path):
+    model = networks.glyphnet((16, 16), 3)
+    norm = next(layer for layer in model.layers if "norm" in layer.name)
+    norm.moving_variance.assign(norm.moving_variance * 1e6)
+    artifacts.write_model(str(tmp_path / "half"), model, FACTS, half_precision=True)
+    loaded, _ = artifacts.load_model(str(tmp_path / "half"))
+    np.testing.assert_array_equal(loaded.get_layer(norm.name).moving_variance, 1e6)
+
+
+def test_a_model_is_found_by_its_folder(prefix):
+    folder = os.path.dirname(prefix)
+    assert artifacts.find_model(folder) == prefix
+    assert artifacts.find_model(prefix) == prefix
+    os.mkdir(prefix)
+    assert artifacts.find_model(prefix) == prefix
+    assert artifacts.find_model("nothing") == "nothing"

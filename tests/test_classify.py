@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, SHAPES, run_script
 
-from glyphs import images
-from glyphs.errors import PictureError
+from glyphs import artifacts, images
+from glyphs.errors import ArtifactError, PictureError
 from glyphs.inference import Classifier
 
 
@@ -51,7 +51,7 @@ def test_folders_are_searched_in_natural_order(toy_model, unseen, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("separator", ["\n", "\0"])
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\0"])
 def test_names_are_read_from_standard_input(toy_model, unseen, separator):
     names = separator.join(str(unseen / name) for name in ("bar 1.png", "ring 1.png"))
     run = classify("--model", toy_model, "-", stdin=names.encode())
@@ -97,6 +97,11 @@ def test_csv_has_a_row_per_picture(toy_model, unseen):
         (paths[0], "bar"), (paths[1], "ring"),
     ]  # fmt: skip
     assert float(rows[0]["probability"]) > float(rows[0]["probability_2"])
+
+
+def test_csv_has_as_many_columns_as_there_are_classes(toy_model, unseen):
+    run = classify("--model", toy_model, "--format", "csv", "--top", 9, unseen / "ring 1.png")
+    assert {line.count(",") for line in run.stdout.splitlines()} == {6}
 
 
 def test_json_has_errors_too(toy_model, unseen):
@@ -168,6 +173,14 @@ def test_missing_onnx_is_made_again_once(toy_model, unseen, tmp_path):
     assert run.stdout.endswith(" bar\n")
     assert "model.onnx is damaged or stale; making it" in run.stderr
     assert classify(unseen / "bar 1.png", cwd=tmp_path).stderr == ""
+
+
+def test_a_model_whose_weights_are_no_numbers_is_refused(toy_model, tmp_path):
+    model, facts = artifacts.load_model(str(toy_model))
+    model.layers[-1].bias.assign(np.full(3, np.nan))
+    artifacts.write_model(str(tmp_path / "model"), model, facts)
+    with pytest.raises(ArtifactError, match="model.onnx: does not fit"):
+        Classifier(str(tmp_path / "model"))
 
 
 def test_missing_model_exits_with_3(tmp_path):

@@ -1,5 +1,6 @@
-"""What a terminal shows while one waits."""
+"""What the command lines share: names of outputs, and what a terminal shows while one waits."""
 
+import argparse
 import io
 
 import pytest
@@ -47,3 +48,15 @@ def test_nothing_is_shown_where_nobody_looks(monkeypatch):
     monkeypatch.setattr(cli.sys, "stderr", file := io.StringIO())
     cli.Progress(10, "batches").update(10)
     assert not file.getvalue()
+
+
+def test_a_model_is_written_into_a_folder_only_where_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("folder", "model"):
+        (tmp_path / name).mkdir()
+    prefix = cli.model_prefix("model")
+    assert [prefix(text) for text in ("new", "new/", "folder", "model", "model/")] == [
+        "new", "new/model", "folder/model", "model", "model/model",
+    ]  # fmt: skip
+    with pytest.raises(argparse.ArgumentTypeError, match="empty"):
+        prefix("")

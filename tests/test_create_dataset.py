@@ -67,13 +67,32 @@ def test_strict_stops_at_a_bad_picture_and_keeps_the_old_file(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["characters_dataset", "shapes"]
 
 
-def test_split_folders_keep_their_splits(tmp_path):
+@pytest.mark.parametrize(
+    ("split", "sizes", "rule"),
+    [
+        ([], [36, 4, 10], "; val is the last 10 % of each class of train"),
+        ([50, 50, 0], [20, 20, 10], "; val is the last 50 % of each class of train"),
+        ([100, 0, 0], [40, 0, 10], "split: as the source has it\n"),
+    ],
+)
+def test_split_folders_keep_their_splits(tmp_path, split, sizes, rule):
     make_folder(tmp_path / "data" / "train", {"ring": 20, "bar": 20})
     make_folder(tmp_path / "data" / "test", {"ring": 5, "bar": 5})
-    run = run_script("create_dataset.py", tmp_path / "data", cwd=tmp_path)
+    options = ["--split", *split] if split else []
+    run = run_script("create_dataset.py", tmp_path / "data", *options, cwd=tmp_path)
     dataset = datasets.open_dataset(tmp_path / "characters_dataset")
-    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [36, 4, 10]
-    assert "val is the last tenth of each class of train" in run.stdout
+    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == sizes
+    assert rule in run.stdout
+    assert "which are kept" not in run.stderr
+
+
+def test_a_split_is_not_used_where_the_source_has_all_of_them(tmp_path):
+    for split, count in (("train", 8), ("val", 2), ("test", 2)):
+        make_folder(tmp_path / "data" / split, {"ring": count, "bar": count})
+    run = run_script("create_dataset.py", tmp_path / "data", "--split", 50, 50, 0, cwd=tmp_path)
+    assert "the source has splits of its own, which are kept" in run.stderr
+    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [16, 4, 4]
 
 
 def test_undecided_pictures_follow_the_majority_of_the_dataset(tmp_path):
@@ -242,7 +261,7 @@ def test_missing_pictures_of_a_split_bring_a_warning(tmp_path):
     make_folder(tmp_path / "data" / "test", {"ring": 5, "cross": 5})
     run = run_script("create_dataset.py", "data", "--split", 70, 20, 10, cwd=tmp_path)
     assert "1 classes without a picture in train: cross" in run.stderr
-    assert "--split is not used" in run.stderr
+    assert "val is the last 20 % of each class of train" in run.stdout
     folder = make_folder(tmp_path / "few", {"ring": 2, "bar": 2})
     assert "no pictures in val" in run_script("create_dataset.py", folder, cwd=tmp_path).stderr
 

@@ -341,7 +341,15 @@ def test_a_preprocessing_of_older_files_is_read():
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"), [((40, 70), (70, 40)), ((1000, 500), (128, 256)), ((8, 4), (16, 32))]
+    ("size", "expected"),
+    [
+        ((40, 70), (70, 40)),
+        ((1000, 500), (128, 256)),
+        ((8, 4), (16, 32)),
+        ((1, 2_000_000), (256, 16)),
+        ((300, 1), (16, 256)),
+        ((1, 1), (16, 16)),
+    ],
 )
 def test_a_picture_at_its_own_size_is_only_brought_within_limits(size, expected):
     preprocessing = images.at_own_size(size, images.Preprocessing(((80, 80),), "pad"))

@@ -41,12 +41,14 @@ def test_shuffled_split_has_the_same_sizes_and_depends_on_the_seed_only():
     assert (one != other).any()
 
 
-def test_last_tenth_of_train_becomes_val():
+def test_the_last_of_train_become_val():
     y = np.repeat([0, 1, 2, 0], [20, 3, 1, 5])
     splits = np.repeat(np.array([0, 0, 0, 2], np.int8), [20, 3, 1, 5])
-    moved = splitting.last_tenth_to_val(y, splits)
+    moved = splitting.last_to_val(y, splits, 0.1)
     assert np.flatnonzero(moved == 1).tolist() == [18, 19, 22]
     assert (moved == 2).sum() == 5
+    moved = splitting.last_to_val(y, splits, 0.5)
+    assert np.flatnonzero(moved == 1).tolist() == [*range(10, 20), 22]
 
 
 def test_interleave_takes_one_of_each_class_in_turn():

@@ -224,8 +224,10 @@ def test_a_refit_is_said_to_be_what_was_saved(trained, tmp_path):
         cwd=tmp_path,
     )  # fmt: skip
     assert "refit 1/1  epoch  2/2" in run.stdout
-    assert "a refit on train, val and test together" in run.stdout
-    assert "saved: a refit on train, val and" in (tmp_path / "model_results.txt").read_text()
+    assert "a refit on train and val together" in run.stdout
+    results = (tmp_path / "model_results.txt").read_text()
+    assert "saved: a refit on train and val together" in results
+    assert "the val figures are those of the searched weights" in results
 
 
 @pytest.mark.parametrize(
@@ -243,3 +245,37 @@ def test_mistakes_are_one_line(toy_dataset, tmp_path, arguments, code, message):
     shutil.copy(toy_dataset, tmp_path / "dataset")
     run = run_script("train.py", *arguments, cwd=tmp_path, expect=code)
     assert message in run.stderr
+
+
+def test_three_pictures_of_a_class_are_enough(tmp_path):
+    make_folder(tmp_path / "few", {"ring": 3, "bar": 3})
+    run_script("train.py", "few", "--network", "kmnist", "--epochs", 1, cwd=tmp_path)
+    classes = Classifier(str(tmp_path / "model")).class_names
+    assert classes == ["bar", "ring"]
+
+
+def test_a_share_of_a_source_without_val_is_validated_on(tmp_path):
+    for split in ("train", "test"):
+        make_folder(tmp_path / "data" / split, {"ring": 8, "bar": 8})
+    run = run_script(
+        "train.py", "data", "--network", "kmnist", "--epochs", 1, "--validation-split", 0.5,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "8 train, 8 val, 16 test pictures" in run.stdout
+    assert not run.stderr
+
+
+def test_one_picture_of_a_class_is_too_few(tmp_path):
+    make_folder(tmp_path / "one", {"ring": 1, "bar": 1})
+    run = run_script(
+        "train.py", "one", "--network", "kmnist", "--validation-split", 0.5, cwd=tmp_path, expect=3
+    )
+    assert "model_dataset: too few pictures to take some of them for val" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model_weights.h5", "model_curves.png"])
+def test_a_folder_in_the_way_is_found_before_the_training(toy_dataset, tmp_path, name):
+    (tmp_path / name).mkdir()
+    run = run_script("train.py", toy_dataset, "--network", "kmnist", cwd=tmp_path, expect=4)
+    assert run.stderr == f"error: {name}: is a folder; give a file name for the output\n"
+    assert not run.stdout

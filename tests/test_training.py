@@ -222,6 +222,16 @@ def test_checkpoint_of_another_run_is_refused(dataset, tmp_path):
     train(dataset, tmp_path / "m", stop_after=1)
     with pytest.raises(ArtifactError, match="another batch_size"):
         train(dataset, tmp_path / "m", dataclasses.replace(RECIPE, batch_size=7), resume=True)
+    with pytest.raises(ArtifactError, match=r"another image_size .* now \[20, 20\]"):
+        train(dataset.resized((20, 20)), tmp_path / "m", resume=True)
+
+
+def test_a_finished_run_is_not_one_of_another_image_size(whole_run):
+    run = training.Training(
+        whole_run.dataset.resized((20, 20)), small_network, RECIPE, whole_run.prefix
+    )
+    assert whole_run.is_finished()
+    assert not run.is_finished()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])

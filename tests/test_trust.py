@@ -496,7 +496,7 @@ def test_full_disk_keeps_the_old_elastic_dataset(toy_dataset, tmp_path):
     assert run.stdout == ""
     assert run.stderr == (
         "error: characters_dataset_elastic: no space left (120 kB were needed); free some space "
-        "or write elsewhere with --output\n"
+        "or write elsewhere\n"
     )
     assert contents(tmp_path) == before
 
@@ -511,7 +511,7 @@ def test_full_disk_keeps_the_old_model_and_checkpoint(toy_dataset, tmp_path):
     errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     assert errors == [
         "error: model_checkpoint.npz: no space left (84 MB were needed); free some space or write "
-        "elsewhere with --output"
+        "elsewhere"
     ]
     assert contents(tmp_path) == before
 

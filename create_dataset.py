@@ -75,8 +75,8 @@ def parse_args(argv=None):
         type=float,
         default=SPLIT,
         metavar=("TRAIN", "VAL", "TEST"),
-        help="percentages of each class (default: 80 10 10); where the source has splits but no val, "
-        "VAL is what it takes of train",
+        help="percentages of each class (default: 80 10 10); where the source has splits but no "
+        "val, VAL is what it takes of train",
     )
     options.add_argument(
         "--shuffle-seed",

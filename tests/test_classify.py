@@ -179,7 +179,7 @@ def test_a_model_whose_weights_are_no_numbers_is_refused(toy_model, tmp_path):
     model, facts = artifacts.load_model(str(toy_model))
     model.layers[-1].bias.assign(np.full(3, np.nan))
     artifacts.write_model(str(tmp_path / "model"), model, facts)
-    with pytest.raises(ArtifactError, match="model.onnx: does not fit"):
+    with pytest.raises(ArtifactError, match=r"model.onnx: does not fit"):
         Classifier(str(tmp_path / "model"))
 
 

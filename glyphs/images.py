@@ -374,8 +374,7 @@ def at_own_size(size, preprocessing):
         preprocessing: a Preprocessing.
     """
     scale = min(max(1, SIDES[0] / min(size)), SIDES[1] / max(size))
-    width, height = (max(SIDES[0], round(side * scale)) for side in size)
-    width, height = width + 2 * preprocessing.border, height + 2 * preprocessing.border
+    width, height = (max(SIDES[0], round(side * scale)) + 2 * preprocessing.border for side in size)
     return dataclasses.replace(preprocessing, image_sizes=((height, width),), fit="stretch")
 
 

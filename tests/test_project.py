@@ -19,19 +19,22 @@ SCRIPTS = [
     "create_augmented_dataset.py",
     "classify.py",
 ]
-HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py"}
+HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2"}
 
 # Imports go one way: a module may import those before it.
 ORDER = [
     "errors", "files", "labels", "readers", "cli", "parallel", "fonts", "images", "readers.listing",
     "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "readers.kmnist", "readers.kaggle", "readers.sources", "inspecting", "decoding", "splitting",
+    "readers.kmnist", "readers.kaggle", "readers.sources", "inspection", "inspection.audit_worker",
+    "decoding", "splitting",
     "selecting", "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting",
     "previews", "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
     "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
     "catalogue", "vetting", "conversion", "artifacts", "recipes", "batches", "optimizing",
     "checkpoints", "backends", "training", "launching", "reports", "inference",
-    "explaining", "auditing", "findings", "audit_json", "pages", "plots", "audit_page",
+    "explaining", "inspection.audit", "inspection.confusable", "inspection.findings",
+    "inspection.advice", "inspection.report_json", "inspection.report_text", "pages", "pages.page",
+    "pages.text", "pages.svg", "inspection.report",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a worker process does when pictures are inspected. Imports Pillow only, to start fast."""
+"""What a worker process does when pictures are inspected; it imports only Pillow, to start fast."""
 
 import hashlib
 import struct
@@ -9,7 +9,7 @@ from glyphs import images
 from glyphs.errors import PictureError
 
 # Of one picture: a hash of its pixels, width, height, pixels of ink, contrast, polarity, mode as
-# stored, whether it has alpha. auditing.FACTS is the same for NumPy. Width 0: it is unreadable.
+# stored, whether it has alpha. audit.FACTS is the same for NumPy. Width 0: it is unreadable.
 RECORD = struct.Struct("<16s3I4B")
 POLARITIES = (None, "dark-on-light", "light-on-dark")
 MODES = (  # as Pillow names them; "raw" are the grey values of data files
@@ -55,7 +55,7 @@ def _record(picture):
 
 
 def _ink(picture, darkest, lightest):
-    """Return how many pixels are ink: of the darker and the lighter half of greys the rarer."""
+    """Return how many pixels are ink: the rarer of the darker and the lighter half of the greys."""
     dark = sum(picture.histogram()[: (darkest + lightest) // 2 + 1])
     return min(dark, picture.width * picture.height - dark)
 

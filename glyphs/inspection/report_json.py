@@ -11,7 +11,7 @@ Its keys:
     sizes              of "height", "width" and "width / height": minimum, quartiles and maximum
     modes, polarities  how many pictures are stored in which mode and with which ink
     groups             {"kind", "count"}: writers, books, ...; null where they are not known
-    skipped, notes     files passed over by reason; what else the reader says
+    skipped, notes     files that were skipped, by reason; what else the reader says
     advice             a list of {"option", "value", "reason"}
     severities         how many findings are "serious", "warning" and "note"
     findings           a list of {"id", "severity", "count", "title", "advice", "samples",
@@ -19,13 +19,13 @@ Its keys:
 
 Of the findings, samples are `{"name", "class", "split", "detail", "same_as"}`, the last being the
 name, class and split of the picture with the same pixels; records are `{"name", "detail"}` of what
-could not even be indexed; classes are `{"names", "detail"}`, several names where these belong
+could not even be indexed; classes are `{"names", "detail"}`, several names where they belong
 together; groups are names. What does not apply is null or empty.
 """
 
 import json
 
-from glyphs.findings import SEVERITIES
+from glyphs.inspection.findings import SEVERITIES
 
 VERSION = 1
 
@@ -34,9 +34,9 @@ def write(audit, found, advice, file):
     """Write an audit as one JSON object and a newline.
 
     Args:
-        audit: an auditing.Audit.
+        audit: an audit.Audit.
         found: its findings.Findings.
-        advice: its findings.Advice.
+        advice: its advice.Advice.
         file: text file. It gets one line per finding and sample, so that a million samples need
             not lie in memory as text.
     """

@@ -7,13 +7,14 @@ import os
 
 import numpy as np
 
-from glyphs import images, inspecting, parallel, selecting
+from glyphs import images, parallel, selecting
+from glyphs.inspection import audit_worker as inspecting
 from glyphs.readers import SPLITS, Index, Samples
 
-CHUNK = 128  # pictures a worker looks at in one go
+CHUNK = 128  # pictures that a worker looks at in one go
 CHUNK_BYTES = 1 << 22  # of images of a dataset, which are sent to the workers
 
-FACTS = np.dtype(  # inspecting.RECORD
+FACTS = np.dtype(  # audit_worker.RECORD
     [
         ("digest", "<u8", 2), ("width", "<u4"), ("height", "<u4"), ("ink", "<u4"),
         ("contrast", "u1"), ("polarity", "u1"), ("mode", "u1"), ("alpha", "u1"),
@@ -21,7 +22,7 @@ FACTS = np.dtype(  # inspecting.RECORD
 )  # fmt: skip
 
 # A dot by a ballpoint pen, 0.7 mm wide, covers 0.17 % of a cell of 15 mm, and a thin 一 ten times
-# as much. What is left below this is dust. Of pictures of 28 pixels, a dot has 2 x 2.
+# as much: anything less is dust. In a picture of 28 pixels, a dot is 2 x 2.
 MIN_INK = 0.001
 MIN_INK_PIXELS = 4
 
@@ -69,7 +70,7 @@ class Audit:
 
     @property
     def is_dataset(self):
-        """Whether the pictures are of a dataset: all resized and converted already."""
+        """Whether the pictures come from a dataset, where all are resized and converted already."""
         return self.index.reader == "dataset"
 
     @property
@@ -99,13 +100,13 @@ class Audit:
         return None if self.splits is None else SPLITS[self.splits[position]]
 
     def polarities(self):
-        """Return how many of the readable pictures have which polarity: a Counter."""
+        """Return how many readable pictures have each polarity: a Counter."""
         if self.index.polarity:
             return collections.Counter({self.index.polarity: int(self.readable.sum())})
         return self._counter("polarity", [p or "undecided" for p in inspecting.POLARITIES])
 
     def modes(self):
-        """Return how many of the readable pictures are stored in which of Pillow's modes."""
+        """Return how many readable pictures are stored in each of Pillow's modes: a Counter."""
         return self._counter("mode", inspecting.MODES)
 
     def _counter(self, field, names):
@@ -113,11 +114,11 @@ class Audit:
         return +collections.Counter(dict(zip(names, counts, strict=True)))
 
     def quartiles(self):
-        """Return of heights, widths and width / height the minimum, quartiles and maximum.
+        """Return the minimum, quartiles and maximum of heights, widths and width / height.
 
         Returns:
             dict of name -> five numbers; None where no picture could be read, or where the
-            pictures are of a dataset.
+            pictures come from a dataset.
         """
         if self.is_dataset or not self.readable.any():
             return None
@@ -181,8 +182,8 @@ def thumbnails(audit, positions, side, *, workers=None):
         workers: number of processes; None: one per core.
 
     Returns:
-        dict, position -> PIL image of mode "L", in the polarity it is stored in. Unreadable
-        pictures are left out.
+        dict, position -> PIL image of mode "L", in the polarity it is stored in; without the
+        unreadable ones.
     """
     from PIL import Image
 
@@ -204,7 +205,7 @@ def _tasks(index, positions, size):
 
 
 def groups_by_split(index):
-    """Return the groups of an index as Audit.groups says."""
+    """Return the groups of an index, as described in Audit.groups."""
     if index.groups is None:
         return None
     groups = np.asarray(index.groups)
@@ -217,7 +218,7 @@ def groups_by_split(index):
 
 
 def groups_of_dataset(dataset):
-    """Return the groups of a datasets.Dataset as Audit.groups says."""
+    """Return the groups of a datasets.Dataset, as described in Audit.groups."""
     groups = dataset.manifest["groups"]
     return groups and {split: groups[split] for split in SPLITS}
 

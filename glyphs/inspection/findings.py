@@ -4,13 +4,11 @@ import collections
 import dataclasses
 import functools
 import itertools
-import re
-import unicodedata
 from collections.abc import Callable
 
 import numpy as np
 
-from glyphs import inspecting
+from glyphs.inspection import audit_worker, confusable
 
 SEVERITIES = ("serious", "warning", "note")
 
@@ -25,13 +23,13 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        id: its name for programs; it stays the same.
+        id: its name for programs, which never changes.
         severity: one of SEVERITIES.
-        title: what it counts: "blank pictures".
+        title: what is counted: "blank pictures".
         advice: one line: why it matters, what to do.
-        samples: int64 `(n,)`, positions of the pictures concerned; empty where it is about others.
+        samples: int64 `(n,)`, positions of the pictures concerned; empty where there are none.
         partners: for each of them the position of the picture it is compared with; or None.
-        detail: None, or function position -> what is special about that picture.
+        detail: None, or a function: position -> what is special about that picture.
         records: `(name, reason)` of records that could not even be indexed.
         classes: `(labels, detail)`: the classes concerned, one or several that belong together.
         groups: names of the groups concerned.
@@ -56,7 +54,7 @@ class Finding:
 
 
 def find(audit):
-    """Return the Findings of an auditing.Audit, the serious ones first."""
+    """Return the Findings of an audit.Audit, the serious ones first."""
     found = [
         *_unreadable(audit),
         *_blank(audit),
@@ -76,12 +74,12 @@ def find(audit):
 def _unreadable(audit):
     yield Finding(
         "unreadable", "serious", "unreadable pictures",
-        "mend or delete them: create_dataset.py leaves them out",
+        "repair or delete them: create_dataset.py leaves them out",
         np.flatnonzero(~audit.readable), detail=audit.reasons.get,
     )  # fmt: skip
     yield Finding(
         "damaged-records", "serious", "damaged records",
-        "fetch the file again: what is missing changes how many pictures each class has",
+        "download the file again: what is missing changes how many pictures each class has",
         records=list(audit.index.damaged),
     )  # fmt: skip
 
@@ -102,7 +100,7 @@ def _blank(audit):
 
 
 def _duplicates(audit):
-    """Compare pictures pixel by pixel; blank ones, which are all alike, are left out."""
+    """Compare pictures pixel by pixel, but not blank ones, which are all alike."""
     members = np.flatnonzero(audit.readable & ~audit.blank)
     digest = audit.facts["digest"][members]
     label = audit.labels[members]
@@ -121,49 +119,49 @@ def _duplicates(audit):
         )
 
     yield finding(
-        "two-labels", "serious", "pictures that are there under another label too",
+        "two-labels", "serious", "pictures that also appear under another label",
         "find out which label is right and delete the other: no network can learn both",
         label != label[of_picture], of_picture,
     )  # fmt: skip
     yield finding(
-        "duplicates-across-splits", "serious", "pictures that are there in another split too",
-        "delete one of each two: a network knows them by heart, and results on them are not honest",
+        "duplicates-across-splits", "serious", "pictures that also appear in another split",
+        "delete one of each pair: a network knows them by heart, so results on them are too good",
         ~is_first & (split != split[of_class]), of_class,
     )  # fmt: skip
-    advice = "delete all but one: they add no variety and weigh more than others"
+    advice = "delete all but one: copies add no variety and count more than other pictures"
     if audit.splits is None:
         advice += "; worse, a split may put one into train and its twin into test"
     yield finding(
-        "duplicates", "warning", "exact copies of other pictures of the class", advice,
+        "duplicates", "warning", "exact copies of other pictures in the class", advice,
         ~is_first & (split == split[of_class]), of_class,
     )  # fmt: skip
 
 
 def _run_starts(*keys):
-    """Return for each element where the run of equal keys that it is in starts."""
+    """Return for each element the start of the run of equal keys that it belongs to."""
     starts = np.ones(len(keys[0]), bool)
     starts[1:] = functools.reduce(np.logical_or, [key[1:] != key[:-1] for key in keys])
     return np.maximum.accumulate(np.where(starts, np.arange(len(starts)), 0))
 
 
 def _polarity(audit):
-    if audit.index.polarity:  # the format says it
+    if audit.index.polarity:  # known from the format
         return
     clear = audit.readable & ~audit.blank
     polarity = audit.facts["polarity"]
     counts = np.bincount(polarity[clear], minlength=3)
     minority = 1 if counts[1] < counts[2] else 2
-    other = inspecting.POLARITIES[3 - minority]
+    other = audit_worker.POLARITIES[3 - minority]
     yield Finding(
-        "mixed-polarity", "warning", f"pictures that are {inspecting.POLARITIES[minority]}",
-        f"the other {counts[3 - minority]:,} are {other}; --polarity auto turns each by its border:"
-        " look whether it takes these right",
+        "mixed-polarity", "warning", f"pictures that are {audit_worker.POLARITIES[minority]}",
+        f"the other {counts[3 - minority]:,} are {other}; --polarity auto decides each by its"
+        " border: check that it gets these right",
         np.flatnonzero(clear & (polarity == minority)) if counts[3 - minority] else _NO_SAMPLES,
     )  # fmt: skip
     yield Finding(
-        "undecided-polarity", "note", "pictures that do not show which side is ink",
-        "their border is neither paper nor ink: noise, a frame, or a crop too tight; they are taken"
-        " as the majority is",
+        "undecided-polarity", "note", "pictures that do not show what is ink and what is paper",
+        "their border is neither paper nor ink: noise, a frame, or too tight a crop; they are"
+        " treated like the majority",
         np.flatnonzero(clear & (polarity == 0)),
     )  # fmt: skip
 
@@ -176,12 +174,12 @@ def _stored(audit):
     yield _mixture(
         audit, "mixed-depth", "warning", ("with 8 bits", "with 1 bit", "with more than 8 bits"),
         np.select((np.isin(modes, _modes("1")), np.isin(modes, _modes("I", "F"))), (1, 2)),
-        "a network may learn that instead of the character, if some classes have more of it",
+        "a network may learn that instead of the character if some classes have more of it",
     )  # fmt: skip
     yield _mixture(
         audit, "mixed-alpha", "warning", ("without transparency", "with transparency"),
         audit.facts["alpha"],
-        "transparent pixels become paper: look whether the ink is visible",
+        "transparent pixels become paper: check that the ink is still visible",
     )  # fmt: skip
     yield _mixture(
         audit, "mixed-colour", "note", ("in grey", "in colour or with a palette"),
@@ -191,12 +189,12 @@ def _stored(audit):
 
 
 def _modes(*beginnings):
-    """Return the indices of the modes of pictures that begin so."""
-    return [i for i, mode in enumerate(inspecting.MODES) if mode.startswith(beginnings)]
+    """Return the indices of the modes that begin with any of these."""
+    return [i for i, mode in enumerate(audit_worker.MODES) if mode.startswith(beginnings)]
 
 
 def _mixture(audit, name, severity, kinds, kind, advice):
-    """Return a Finding of all pictures that are not of the most frequent kind.
+    """Return a Finding about all pictures that are not of the most frequent kind.
 
     Args:
         kinds: what the kinds are called.
@@ -212,45 +210,13 @@ def _mixture(audit, name, severity, kinds, kind, advice):
     )  # fmt: skip
 
 
-# Names that differ in nothing else are easily taken for one another.
-_FOLDS = {
-    "Unicode normal form": lambda name: unicodedata.normalize("NFC", name),
-    "spaces": lambda name: re.sub(r"\s+", "", name),
-    "upper and lower case": str.casefold,
-    "width or style (Unicode NFKC)": lambda name: unicodedata.normalize("NFKC", name),
-}
-
-
 def _collisions(audit):
-    names = audit.index.class_names
-    together = collections.defaultdict(list)
-    for label, name in enumerate(names):
-        together[functools.reduce(lambda text, fold: fold(text), _FOLDS.values(), name)] += [label]
-    found = {
-        tuple(labels): "differ in " + _difference([names[label] for label in labels])
-        for labels in together.values()
-        if len(labels) > 1
-    }
-    together = collections.defaultdict(list)
-    for label, character in enumerate(audit.characters):
-        together[character or label] += [label]
-    for labels in together.values():
-        if len(labels) > 1:
-            found.setdefault(tuple(labels), "stand for the same character")
     yield Finding(
         "label-collisions", "warning", "classes with names that are easily confused",
-        "if they are the same character, put them into one folder; some disks and tools cannot "
+        "if they are the same character, put them in one folder; some disks and tools cannot "
         "tell such names apart",
-        classes=list(found.items()),
+        classes=confusable.classes(audit.index.class_names, audit.characters),
     )  # fmt: skip
-
-
-def _difference(names):
-    """Return in what names differ, of _FOLDS: one if that explains it, else several."""
-    for description, fold in _FOLDS.items():
-        if len({fold(name) for name in names}) == 1:
-            return description
-    return "several of these: " + ", ".join(_FOLDS)
 
 
 def _sparse_classes(audit):
@@ -266,7 +232,7 @@ def _sparse_classes(audit):
     )  # fmt: skip
     yield Finding(
         "few-samples", "warning", f"classes with fewer than {FEW_SAMPLES} pictures",
-        "they will be recognised badly: add pictures; create_augmented_dataset.py helps a little",
+        "they will be recognised poorly: add pictures; create_augmented_dataset.py helps a little",
         classes=classes((counts >= 2) & (counts < FEW_SAMPLES)),
     )  # fmt: skip
 
@@ -277,7 +243,7 @@ def _missing_classes(audit):
     present = audit.pictures_per_class > 0
     advices = {
         "train": "a network cannot know them: add pictures to train, or delete the class",
-        "val": "training is not steered by them: move some pictures there",
+        "val": "training cannot watch how well they do: move some pictures there",
         "test": "results say nothing about them: move some pictures there",
     }
     for split, advice in advices.items():
@@ -299,7 +265,7 @@ def _uneven(audit):
         yield Finding(
             "uneven-classes", "warning",
             f"classes with less than a third of the {most:,} pictures of the largest",
-            "they will be recognised worse: add pictures, or take fewer of the others",
+            "they will be recognised less well: add pictures, or take fewer of the others",
             classes=[
                 ((label,), f"{counts[label]}")
                 for label in np.argsort(counts, kind="stable").tolist()
@@ -313,56 +279,6 @@ def _groups(audit):
     splits_of = collections.Counter(itertools.chain.from_iterable((audit.groups or {}).values()))
     yield Finding(
         "groups-across-splits", "serious", f"{kind}s in more than one split",
-        f"keep each {kind} in one: results on a known {kind} are better than on new ones",
+        f"keep each {kind} in one split: results on a known {kind} are better than on new ones",
         groups=[group for group, n_splits in splits_of.items() if n_splits > 1],
     )  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class Advice:
-    """What to choose for an option of create_dataset.py, and why."""
-
-    option: str
-    value: str
-    reason: str
-
-
-SIDES = (32, 48, 64, 96)
-
-
-def advise(audit):
-    """Return Advice about `--image-size` and `--fit`, as the sizes of the pictures suggest."""
-    if not (quartiles := audit.quartiles()):
-        return []
-    facts = audit.facts[audit.readable]
-    return [_advise_size(quartiles), _advise_fit(facts["width"] / facts["height"])]
-
-
-def _advise_size(quartiles):
-    (low, _, height, _, high), (narrow, _, width, _, wide) = (
-        quartiles[side] for side in ("height", "width")
-    )
-    if low == high and narrow == wide and max(low, narrow) <= SIDES[2]:
-        value = f"{low:g}" if low == narrow else f"{low:g}x{narrow:g}"
-        return Advice("--image-size", value, "all pictures have this size; another only blurs them")
-    side = max(height, width)
-    # Strokes of two pixels still have one when the picture is halved.
-    value = next((s for s in SIDES if s >= side / 2), SIDES[-1])
-    factor = side / value
-    if factor <= 1:
-        why = "smaller ones are enlarged, which adds nothing"
-    elif factor <= 2:
-        why = f"shrunk {factor:.2g} times, strokes of two pixels survive"
-    else:
-        why = f"shrunk {factor:.2g} times thin strokes suffer, but more pixels cost much time"
-    return Advice("--image-size", str(value), f"the median picture is {height:g}x{width:g}; {why}")
-
-
-def _advise_fit(ratio):
-    low, high = np.percentile(ratio, (5, 95))
-    if low == high:
-        return Advice("--fit", "stretch", "all pictures have one shape; --fit pad makes the same")
-    span = f"width / height is {low:.2f} to {high:.2f} for nine in ten pictures"
-    if high / low > 1.5:
-        return Advice("--fit", "pad", f"{span}: stretched to one shape, 一 becomes as high as 日")
-    return Advice("--fit", "stretch", f"{span}: shapes are alike, and stretching uses all pixels")

@@ -14,80 +14,82 @@ import json
 import os
 import sys
 
-from glyphs import cli, labels
-from glyphs.errors import PictureError, UsageError
+from glyphs import characters, console, options
+from glyphs.errors import PictureError, UsageError, one_line
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    options.add_argument(
-        "images",
+    parser = options.make_parser(__doc__)
+    parser.add_argument(
+        "pictures",
         nargs="+",
         metavar="IMAGE",
         help="picture or folder; - reads names from standard input, one a line (or NUL-separated)",
     )
-    options.add_argument(
+    parser.add_argument(
         "--model",
         default="model",
         metavar="PREFIX",
         help="beginning of the model files' names, or their folder",
     )
-    options.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "--top",
-        type=cli.integer(1),
+        type=options.integer(1),
         metavar="N",
         help="print the N best labels, each with its percentage",
     )
-    options.add_argument("--format", choices=FORMATS, default="text", help="of the output")
-    options.add_argument(
+    output.add_argument("--format", choices=FORMATS, default="text", help="of the output")
+    output.add_argument(
         "--characters",
         action="store_true",
         help="print the character too, beside a label such as U+4E9C or B0A1",
     )
-    options.add_argument(
-        "--label-encoding",
-        choices=labels.ENCODINGS,
-        help="what labels of four hex digits mean, if the dataset was built without saying it",
-    )
-    options.add_argument(
+    options.add_label_encoding(output)
+    output.add_argument(
         "--explain",
         metavar="DIR",
         help="write each picture into this folder, red where the network saw its label",
     )
-    return options.parse_args(argv)
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    from glyphs import artifacts
+    from glyphs.artifacts.paths import find_model
     from glyphs.inference import Classifier
 
-    args.model = artifacts.find_model(args.model)
-    classifier = Classifier(args.model, notify=cli.print_warning)
+    args.model = find_model(args.model)
+    classifier = Classifier(args.model, notify=console.warn)
     if args.top:
         args.top = min(args.top, len(classifier.class_names))
     if args.label_encoding:
         classifier.characters = [
-            labels.character(name, args.label_encoding) for name in classifier.class_names
+            characters.character_of(name, args.label_encoding) for name in classifier.class_names
         ]
     if args.characters and not any(classifier.characters):
-        cli.print_warning("no label names a character; say what they are with --label-encoding")
+        console.warn("no label names a character; say what they are with --label-encoding")
     explain = prepare_explain(args, classifier) if args.explain else iter
     failures = []
 
-    def readable(paths):
-        for prediction in classifier.classify(paths, top=args.top or 1):
-            if prediction.error:
-                failures.append(prediction.path)
-                cli.print_error(prediction.error)
-            yield prediction
-
     def on_error(error):
         failures.append(error.path)
-        cli.print_error(error)
+        console.error(error)
 
-    FORMATS[args.format](explain(readable(expand(args.images, on_error))), args)
+    paths = expand(args.pictures, on_error)
+    predictions = classifier.classify(paths, top=args.top or 1)
+    predictions = report_errors(predictions, on_error)
+    predictions = explain(predictions)
+    FORMATS[args.format](predictions, args)
     return PictureError.exit_code if failures else 0
+
+
+def report_errors(predictions, on_error):
+    """Pass predictions on, and the error of each that has one to a function."""
+    for prediction in predictions:
+        if prediction.error:
+            on_error(prediction.error)
+        yield prediction
 
 
 def prepare_explain(args, classifier):
@@ -96,22 +98,24 @@ def prepare_explain(args, classifier):
 
     files.make_folder(args.explain)
     explained = os.path.realpath(args.explain)
-    for searched in filter(os.path.isdir, args.images):
+    for searched in filter(os.path.isdir, args.pictures):
         folder = os.path.realpath(searched)
         if os.path.commonpath([explained, folder]) == folder:
             raise UsageError(f"{args.explain}: lies in {searched}, which is searched for pictures")
-    with cli.without_chatter():
-        from glyphs import explaining
+    from glyphs.training import backend
 
-        explainer = explaining.Explainer(args.model)
-    return lambda predictions: explaining.write_maps(
+    backend.import_keras()
+    from glyphs.inference import explain
+
+    explainer = explain.Explainer(args.model)
+    return lambda predictions: explain.write_maps(
         predictions, explainer, classifier.class_names, args.explain
     )
 
 
 def expand(names, on_error):
     """Yield the pictures that the arguments stand for: files, folders, or - for a list."""
-    from glyphs.readers import folders
+    from glyphs.sources import folders
 
     for name in names:
         if name == "-":
@@ -138,9 +142,9 @@ def print_text(predictions, args):
     for prediction in predictions:
         if prediction.error:
             continue
-        words = [cli.one_line(prediction.path)]
+        words = [one_line(prediction.path)]
         for candidate in prediction.candidates:
-            words.append(cli.one_line(candidate.label))
+            words.append(one_line(candidate.label))
             if args.characters and candidate.character not in (None, candidate.label):
                 words.append(candidate.character)
             if args.top:
@@ -193,4 +197,4 @@ FORMATS = {"text": print_text, "csv": print_csv, "json": print_json}
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

@@ -9,7 +9,7 @@ Dataset-Augmentation/.
 
 Presets (alpha is the strength, sigma the smoothness, in pixels of a 32-pixel picture):
 
-    seed     alpha 47, sigma 6
+    classic  alpha 47, sigma 6
     simard   alpha 41.4, sigma 4.41 (Simard 2003: 34 and 4 at 29 pixels)
     ciresan  alpha 43.83 to 46.27, sigma 5.52 to 6.62 (Ciresan 2010: 36 to 38 and 5 to 6 at 29
              pixels), rotation or shear within 15 degrees, height and width scaled within 15 to 20 %
@@ -19,60 +19,63 @@ Presets (alpha is the strength, sigma the smoothness, in pixels of a 32-pixel pi
 
 import sys
 
-from glyphs import cli
+from glyphs import console, options
+from glyphs.errors import one_line
 
 COPIES = 9
 PREVIEWS = "Dataset-Augmentation"
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    options.add_argument(
+    parser = options.make_parser(__doc__)
+    parser.add_argument(
         "--dataset", default="characters_dataset", metavar="FILE", help="what to distort"
     )
-    options.add_argument(
+    parser.add_argument(
         "--output", default="characters_dataset_elastic", metavar="FILE", help="what to write"
     )
-    options.add_argument(
+    parser.add_argument(
         "--copies",
-        type=cli.integer(1, 1000),
+        type=options.integer(1, 1000),
         default=COPIES,
         metavar="N",
         help="distorted copies of each training picture",
     )
-    options.add_argument(
+    parser.add_argument(
+        "--preview",
+        type=options.integer(1),
+        metavar="N",
+        help=f"also write before and after pictures of N classes to {PREVIEWS}/",
+    )
+    options.add_workers(parser)
+    distortion = parser.add_argument_group("distortion")
+    distortion.add_argument(
         "--preset",
-        choices=("seed", "simard", "ciresan", "affine"),
-        default="seed",
+        type=options.preset,
+        choices=("classic", "simard", "ciresan", "affine"),
+        default="classic",
         help="how to distort",
     )
-    options.add_argument(
+    distortion.add_argument(
         "--alpha",
-        type=cli.not_negative_number,
+        type=options.not_negative_number,
         metavar="X",
         help="strength, not the preset's",
     )
-    options.add_argument(
-        "--sigma", type=cli.positive_number, metavar="X", help="smoothness, not the preset's"
+    distortion.add_argument(
+        "--sigma", type=options.positive_number, metavar="X", help="smoothness, not the preset's"
     )
-    options.add_argument(
+    distortion.add_argument(
         "--small-angle",
         nargs="+",
         default=[],
         metavar="CLASS",
         help="classes to turn by half the angle only, such as characters that differ by a slant",
     )
-    options.add_argument(
-        "--preview",
-        type=cli.integer(1),
-        metavar="N",
-        help=f"also write before and after pictures of N classes to {PREVIEWS}/",
-    )
-    cli.add_seed(options)
-    cli.add_workers(options)
-    args = options.parse_args(argv)
+    options.add_seed(distortion)
+    args = parser.parse_args(argv)
     if args.small_angle and args.preset not in ("ciresan", "affine"):
-        options.error(f"--small-angle: --preset {args.preset} does not turn pictures")
+        parser.error(f"--small-angle: --preset {args.preset} does not turn pictures")
     return args
 
 
@@ -80,16 +83,17 @@ def main(argv=None):
     args = parse_args(argv)
     import os
 
-    from glyphs import augmenting, datasets, files, previews
+    from glyphs import files
+    from glyphs.augment import build, preview
+    from glyphs.dataset.open import open_dataset
 
-    dataset = datasets.open_dataset(args.dataset)
+    dataset = open_dataset(args.dataset)
     preset = choose_preset(args)
     if args.preview:
         files.make_folder(PREVIEWS)
     existed = os.path.exists(args.output)
-    progress = cli.Progress(args.copies * len(dataset.X_train), "pictures")
-    try:
-        summary = augmenting.build(
+    with console.Progress("pictures") as progress:
+        summary = build.build(
             dataset,
             args.output,
             preset,
@@ -100,31 +104,29 @@ def main(argv=None):
             workers=args.workers,
             progress=progress.update,
         )
-    finally:
-        progress.clear()
     print_summary(summary, dataset, preset, args, existed)
     if args.preview:
-        written = datasets.open_dataset(args.output)
-        for path in previews.write_sheets(written, PREVIEWS, args.preview):
+        written = open_dataset(args.output)
+        for path in preview.write_sheets(written, PREVIEWS, args.preview):
             print(f"{path}: written")
 
 
 def choose_preset(args):
-    """Return the elastic.Preset that was asked for, with its alpha and sigma replaced if given."""
+    """Return the Preset that was asked for, with its alpha and sigma replaced if given."""
     import dataclasses
 
-    from glyphs import elastic
+    from glyphs.augment.presets import PRESETS
 
     given = {"alpha": args.alpha, "sigma": args.sigma}
     given = {name: (value,) for name, value in given.items() if value is not None}
-    return dataclasses.replace(elastic.PRESETS[args.preset], **given)
+    return dataclasses.replace(PRESETS[args.preset], **given)
 
 
 def print_summary(summary, dataset, preset, args, existed):
     """Say on stdout what is in the dataset."""
     height, width = dataset.preprocessing.image_size
     replaced = " (the file that was there is replaced)" if existed else ""
-    print(cli.one_line(f"{args.output}: written{replaced}"))
+    print(one_line(f"{args.output}: written{replaced}"))
     print(
         f"  {summary.distorted:,} distorted pictures of {len(dataset.class_names)} classes, "
         f"{height}x{width}: {args.copies} of each in train"
@@ -142,7 +144,7 @@ def print_summary(summary, dataset, preset, args, existed):
             f"{describe(shares)} %{shift}"
         )
     if summary.small_angle:
-        print(cli.one_line(f"  half that angle: {', '.join(summary.small_angle)}"))
+        print(one_line(f"  half that angle: {', '.join(summary.small_angle)}"))
     print(f"  {summary.seconds:.1f} s, {summary.pictures_per_second:,.0f} pictures/s")
 
 
@@ -151,4 +153,4 @@ def describe(values):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

@@ -13,7 +13,8 @@ import shutil
 import sys
 import unicodedata
 
-from glyphs import cli, files, fonts, labels, parallel
+from glyphs import console, files, fonts, options, parallel
+from glyphs.characters import ENCODINGS, class_name_of
 from glyphs.errors import StorageError, UsageError
 
 # 亜 to 右: B0A1 to B0FE and B1A1 to B1A6 in EUC-JP.
@@ -28,26 +29,26 @@ MARK = ".unfinished"
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    options.add_argument("folder", metavar="FOLDER", help="folder to make")
-    options.add_argument(
+    parser = options.make_parser(__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="folder to make")
+    parser.add_argument(
         "--characters", metavar="TEXT", default=KANJI, help="what to draw (default: 亜 to 右)"
     )
-    options.add_argument(
-        "--count", type=cli.integer(1), default=100, metavar="N", help="pictures per character"
+    parser.add_argument(
+        "--count", type=options.integer(1), default=100, metavar="N", help="pictures per character"
     )
-    options.add_argument(
+    parser.add_argument(
         "--font", metavar="FILE", help="TrueType or OpenType font (default: IPAex Gothic)"
     )
-    options.add_argument(
+    parser.add_argument(
         "--label-encoding",
-        choices=(*labels.ENCODINGS, "unicode"),
+        choices=(*ENCODINGS, "unicode"),
         default="euc-jp",
         help="how folders are named; a character without a code is named U+XXXX",
     )
-    cli.add_seed(options)
-    cli.add_workers(options)
-    return options.parse_args(argv)
+    options.add_seed(parser)
+    options.add_workers(parser)
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -68,11 +69,11 @@ def main(argv=None):
         ]
         few = len(characters) * args.count < parallel.FEW
         workers = args.workers or (1 if few else parallel.default_workers())
-        progress = cli.Progress(len(tasks), "characters")
         with files.storage_errors(args.folder):
-            for done, _ in enumerate(parallel.run_ordered(draw_class, tasks, workers=workers), 1):
-                progress.update(done)
-            progress.clear()
+            with console.Progress("characters") as progress:
+                drawn = parallel.run_ordered(draw_class, tasks, workers=workers)
+                for done, _ in enumerate(drawn, 1):
+                    progress.update(done, len(tasks))
             os.remove(os.path.join(unfinished, MARK))
             os.rename(unfinished, args.folder)
     except BaseException:
@@ -105,9 +106,9 @@ def folder_names(characters, encoding):
     names = []
     for character in characters:
         try:
-            name = labels.class_name(character, None if encoding == "unicode" else encoding)
+            name = class_name_of(character, None if encoding == "unicode" else encoding)
         except ValueError:
-            name = labels.class_name(character)
+            name = class_name_of(character)
         names.append(name)
     return names
 
@@ -205,4 +206,4 @@ def _font(path):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

@@ -14,33 +14,31 @@ and samples of each class. The exit code is 5 where a finding is serious, so tha
 import contextlib
 import sys
 
-from glyphs import cli, labels
+from glyphs import console, options
+from glyphs.characters import character_of
+from glyphs.errors import one_line
 
 SERIOUS = 5  # exit code
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    options.add_argument(
+    parser = options.make_parser(__doc__)
+    parser.add_argument(
         "source", metavar="SOURCE_OR_DATASET", help="folder, archive, file or characters_dataset"
     )
-    options.add_argument("--json", action="store_true", help="print one JSON object")
-    options.add_argument("--html", metavar="FILE", help="write a page to look at")
-    options.add_argument(
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--html", metavar="FILE", help="write a page to look at")
+    parser.add_argument(
         "--coverage",
-        type=cli.coverage,
+        type=options.coverage,
         default=0.9,
         metavar="SHARE",
         help="say how many of the most frequent classes make up this share of the pictures",
     )
-    options.add_argument(
-        "--label-encoding",
-        choices=labels.ENCODINGS,
-        help="what folder names of four hex digits mean: B0A1 is 亜 in euc-jp, 啊 in gb2312",
-    )
-    cli.add_source(options)
-    cli.add_workers(options)
-    return options.parse_args(argv)
+    options.add_label_encoding(parser)
+    options.add_workers(parser)
+    options.add_source(parser)
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -56,9 +54,8 @@ def main(argv=None):
 
         files.refuse_same(args.html, args.source, args.class_map)
         files.check_can_write(args.html)
-    with open_index(args) as (index, characters, groups):
-        progress = cli.Progress(len(index.labels), "pictures")
-        try:
+    with open_source(args) as (index, characters, groups):
+        with console.Progress("pictures") as progress:
             audit = measure(
                 index,
                 characters,
@@ -67,8 +64,6 @@ def main(argv=None):
                 workers=args.workers,
                 progress=progress.update,
             )
-        finally:
-            progress.clear()
         found, advice = find(audit), advise(audit)
         if args.html:
             page = report.render(audit, found, advice, workers=args.workers)
@@ -78,34 +73,35 @@ def main(argv=None):
             report_json.write(audit, found, advice, sys.stdout)
         else:
             for line in report_text.lines(audit, found, advice):
-                print(cli.one_line(line))
+                print(one_line(line))
     return SERIOUS if any(finding.severity == "serious" for finding in found) else 0
 
 
 @contextlib.contextmanager
-def open_index(args):
+def open_source(args):
     """Yield `(index, characters, groups)` of a source or a dataset; see audit.Audit."""
     import os
     import tempfile
 
-    from glyphs import datasets, selecting
+    from glyphs.dataset.open import is_dataset, open_dataset
+    from glyphs.dataset.select import regroup
     from glyphs.inspection.audit import groups_by_split, groups_of_dataset, index_dataset
-    from glyphs.readers import sources
+    from glyphs.sources.opening import open_index
 
-    if datasets.is_dataset(args.source):
-        dataset = datasets.open_dataset(args.source)
+    if is_dataset(args.source):
+        dataset = open_dataset(args.source)
         index = index_dataset(dataset)
         yield index, dataset.characters, groups_of_dataset(dataset)
         return
     with tempfile.TemporaryDirectory(prefix="inspect_dataset.") as folder:
         scratch = os.path.join(folder, "unpacked")
-        options = cli.source_options(args)
-        with sources.open_index(args.source, options, scratch=scratch, reader=args.reader) as index:
-            index = selecting.regroup(index, args.groups)
+        reading = options.source_options(args)
+        with open_index(args.source, reading, scratch=scratch, reader=args.reader) as index:
+            index = regroup(index, args.groups)
             encoding = args.label_encoding or index.label_encoding
-            characters = [labels.character(name, encoding) for name in index.class_names]
+            characters = [character_of(name, encoding) for name in index.class_names]
             yield index, characters, groups_by_split(index)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

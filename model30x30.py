@@ -9,7 +9,7 @@ All else is as in model.py.
 
 import sys
 
-from glyphs import cli
+from glyphs import console, options
 
 NETWORK = "kanji30"
 IMAGE_SIZE = (30, 30)
@@ -23,34 +23,41 @@ BATCH_SIZE = 100
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    cli.add_training(options, "model30x30", EPOCHS, BATCH_SIZE, LEARNING_RATE)
-    options.add_argument(
+    parser = options.make_parser(__doc__)
+    options.add_dataset(parser)
+    recipe, _ = options.add_training(
+        parser, "model30x30", epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE
+    )
+    recipe.add_argument(
         "--no-refit", action="store_true", help="save the measured weights; do not train anew"
     )
-    return options.parse_args(argv)
+    return parser.parse_args(argv)
 
 
 def build_network(image_size, n_classes):
-    from glyphs import networks
+    from glyphs.networks.kanji import kanji
 
-    return networks.kanji(image_size, n_classes, filters=FILTERS, units=UNITS, pad_block_2=True)
+    return kanji(image_size, n_classes, filters=FILTERS, units=UNITS, pad_block_2=True)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    from glyphs import launching
+    from glyphs.dataset.open import open_dataset
+    from glyphs.training import launch
+    from glyphs.training.recipe import Recipe
 
-    launching.train(
-        args,
-        build_network,
-        image_size=IMAGE_SIZE,
+    dataset = open_dataset(args.dataset).resized(IMAGE_SIZE)
+    recipe = Recipe(
         network=NETWORK,
+        epochs=args.epochs,
         patience=PATIENCE,
-        learning_rates=LEARNING_RATE_FACTORS,
+        learning_rates=tuple(args.learning_rate * factor for factor in LEARNING_RATE_FACTORS),
+        batch_size=args.batch_size,
+        seed=args.seed,
         refit=not args.no_refit,
     )
+    launch.train(dataset, build_network, recipe, args.output, resume=args.resume, log=console)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

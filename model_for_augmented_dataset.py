@@ -11,7 +11,7 @@ improves them, and measured on the test split at the end. An interrupted run goe
 
 import sys
 
-from glyphs import cli
+from glyphs import console, options
 
 NETWORK = "kanji-wide"
 FILTERS = (40, 80, 160)
@@ -24,39 +24,38 @@ BATCH_SIZE = 100
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    cli.add_training(
-        options,
-        "augmented_model",
-        EPOCHS,
-        BATCH_SIZE,
-        LEARNING_RATE,
-        dataset="characters_dataset_elastic",
+    parser = options.make_parser(__doc__)
+    options.add_dataset(parser, "characters_dataset_elastic")
+    options.add_training(
+        parser, "augmented_model", epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE
     )
-    return options.parse_args(argv)
+    return parser.parse_args(argv)
 
 
 def build_network(image_size, n_classes):
-    from glyphs import networks
+    from glyphs.networks.kanji import kanji
 
-    return networks.kanji(image_size, n_classes, filters=FILTERS, units=UNITS)
+    return kanji(image_size, n_classes, filters=FILTERS, units=UNITS)
 
 
 def main(argv=None):
     args = parse_args(argv)
-    from glyphs import launching
+    from glyphs.dataset.open import open_dataset
+    from glyphs.training import launch
+    from glyphs.training.recipe import Recipe
 
-    launching.train(
-        args,
-        build_network,
-        made_by="create_augmented_dataset.py",
+    dataset = open_dataset(args.dataset, made_by="create_augmented_dataset.py")
+    recipe = Recipe(
         network=NETWORK,
+        epochs=args.epochs,
         patience=PATIENCE,
-        learning_rates=LEARNING_RATE_FACTORS,
-        refit=False,
+        learning_rates=tuple(args.learning_rate * factor for factor in LEARNING_RATE_FACTORS),
+        batch_size=args.batch_size,
+        seed=args.seed,
         save_each_gain=True,
     )
+    launch.train(dataset, build_network, recipe, args.output, resume=args.resume, log=console)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

@@ -17,114 +17,111 @@ import argparse
 import os
 import sys
 
-from glyphs import artifacts, catalogue, cli, files, recipes
+from glyphs import console, files, options
+from glyphs.networks import catalogue
+from glyphs.training.recipe import AUGMENTS
 
 NETWORK = "glyphnet"
-WEIGHT_DECAY = 0.05  # of --optimizer adamw, where the network's recipe has another optimizer
-MOMENTUM = 0.9  # of --optimizer sgd, likewise
+# Options that stand for attributes of the recipe, as they are.
+AS_GIVEN = (
+    "patience", "batch_size", "optimizer", "schedule", "label_smoothing", "class_weights",
+    "validation_split", "half_precision", "mixed_precision", "refit", "seed",
+)  # fmt: skip
 
 
 def parse_args(argv=None):
-    options = cli.parser(__doc__)
-    options.add_argument(
+    parser = options.make_parser(__doc__)
+    parser.add_argument(
         "source",
         nargs="?",
         default="characters_dataset",
         metavar="DATASET",
         help="dataset, or source of pictures (default: characters_dataset)",
     )
-    options.add_argument("--list", action="store_true", help="name the networks, and stop")
-    options.add_argument("--network", choices=tuple(catalogue.NETWORKS), default=NETWORK)
-    options.add_argument(
-        "--output",
-        type=cli.model_prefix("model"),
-        default="model",
-        metavar="PREFIX",
-        help="beginning of the model files' names, or a folder for them",
-    )
-    options.add_argument(
+    parser.add_argument("--list", action="store_true", help="name the networks, and stop")
+    parser.add_argument("--network", choices=tuple(catalogue.NETWORKS), default=NETWORK)
+    parser.add_argument(
         "--image-size",
-        type=cli.image_size,
+        type=options.image_size,
         metavar="SIZE",
         help="side in pixels, or HEIGHTxWIDTH (default: the dataset's; of pictures, the network's)",
     )
-    options.add_argument(
-        "--epochs",
-        type=cli.integer(1),
-        metavar="N",
-        help="most epochs of a cycle (glyphnet: 20, more for few pictures)",
+    parser.add_argument(
+        "--validation-split",
+        type=options.share,
+        metavar="X",
+        help="share of train to validate on, where the dataset has no val split",
     )
-    options.add_argument(
+    says = " (glyphnet: 20, more for few pictures)"
+    recipe, outputs = options.add_training(parser, "model", says=says)
+    add_recipe(recipe)
+    add_weights(parser.add_argument_group("weights"))
+    outputs.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="also write loss, accuracy and learning rate of each epoch for TensorBoard",
+    )
+    args = parser.parse_args(argv)
+    if args.weights and not catalogue.find(args.network).takes_weights:
+        parser.error(f"--weights is for networks that were pretrained; {args.network} was not")
+    return args
+
+
+def add_recipe(group):
+    group.add_argument(
         "--patience",
-        type=cli.integer(1),
+        type=options.integer(1),
         metavar="N",
         help="stop a cycle after N epochs without a lower val_loss",
     )
-    options.add_argument("--batch-size", type=cli.integer(1), metavar="N", help="pictures a step")
-    options.add_argument(
-        "--learning-rate", type=cli.positive_number, metavar="X", help="of the first cycle"
-    )
-    options.add_argument("--optimizer", choices=("adam", "adamw", "sgd"))
-    options.add_argument(
+    group.add_argument("--optimizer", choices=("adam", "adamw", "sgd"))
+    group.add_argument(
         "--schedule",
         choices=("cycles", "cosine"),
         help="cycles: learning rates one after another; cosine: warm up, then down to 0",
     )
-    options.add_argument(
+    group.add_argument(
         "--augment",
-        choices=(*recipes.AUGMENTS, "none"),
+        choices=(*AUGMENTS, "none"),
         help="distort the training pictures anew in every epoch",
     )
-    options.add_argument(
-        "--label-smoothing", type=cli.share, metavar="X", help="share spread over all classes"
+    group.add_argument(
+        "--label-smoothing",
+        type=options.share,
+        metavar="X",
+        help="share spread over all classes",
     )
-    options.add_argument(
+    group.add_argument(
         "--class-weights", action="store_true", help="let rare classes count as much as common ones"
     )
-    options.add_argument(
-        "--validation-split",
-        type=cli.share,
-        metavar="X",
-        help="share of train to validate on, where the dataset has no val split",
-    )
-    options.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="initial weights of xception and resnet152v2: imagenet (the default) or a file, of "
-        "which the last layers go on learning; or none, and all layers learn",
-    )
-    options.add_argument(
-        "--half-precision", action="store_true", help="store weights as float16, in half the space"
-    )
-    options.add_argument(
-        "--mixed-precision",
-        action="store_true",
-        help="compute in bfloat16: faster on GPUs and CPUs that know it, and on no others",
-    )
-    options.add_argument(
+    group.add_argument(
         "--refit",
         action=argparse.BooleanOptionalAction,
         help="train anew on train, val and test together for as many epochs, and save that "
         "(kanji and kanji30 do so unless told otherwise)",
     )
-    options.add_argument(
+    group.add_argument(
+        "--mixed-precision",
+        action="store_true",
+        help="compute in bfloat16: faster on GPUs and CPUs that know it, and on no others",
+    )
+
+
+def add_weights(group):
+    group.add_argument(
         "--init",
         metavar="PREFIX",
         help="start from the weights of this model, of other classes too",
     )
-    options.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="initial weights of xception and resnet152v2: imagenet (the default) or a file, of "
+        "which the last layers go on learning; or none, and all layers learn",
     )
-    options.add_argument(
-        "--tensorboard",
-        metavar="DIR",
-        help="also write loss, accuracy and learning rate of each epoch for TensorBoard",
+    group.add_argument(
+        "--half-precision", action="store_true", help="store weights as float16, in half the space"
     )
-    cli.add_seed(options)
-    args = options.parse_args(argv)
-    if args.weights and not catalogue.find(args.network).takes_weights:
-        options.error(f"--weights is for networks that were pretrained; {args.network} was not")
-    return args
 
 
 def main(argv=None):
@@ -132,16 +129,25 @@ def main(argv=None):
     if args.list:
         print_networks()
         return
-    from glyphs import launching
+    from glyphs.artifacts.paths import Paths
+    from glyphs.training import launch
 
-    board = open_board(args)
+    board = open_board(args.tensorboard)
     files.make_folder(os.path.dirname(args.output) or ".")
-    paths = artifacts.Paths(args.output)
+    paths = Paths(args.output)
     for path in (paths.history, paths.curves, paths.results):
         files.check_can_write(path)
     dataset = open_or_build(args)
-    recipe = recipe_of(args, count_pictures(dataset, args.validation_split))
-    run = launching.start(dataset, args, build_network(recipe), recipe, on_epoch=board)
+    recipe = recipe_of(args, dataset)
+    run = launch.train(
+        dataset,
+        build_network(recipe),
+        recipe,
+        args.output,
+        resume=args.resume,
+        log=console,
+        on_epoch=board,
+    )
     if run.state.phase == "done":
         write_reports(run)
 
@@ -155,118 +161,86 @@ def print_networks():
         )
 
 
-def recipe_of(args, n_pictures):
-    """Return the network's recipe with what the user said in place of its own.
-
-    Args:
-        args: as parse_args returns them.
-        n_pictures: how many there are to train on.
-    """
-    settings = dict(recipes.DEFAULTS[args.network])
-    least_steps = settings.pop("least_steps", 0)
-    for name in (
-        "epochs", "patience", "batch_size", "optimizer", "label_smoothing", "schedule", "refit",
-    ):  # fmt: skip
-        if getattr(args, name) is not None:
-            settings[name] = getattr(args, name)
-    if not args.epochs:
-        settings["epochs"] = recipes.enough_epochs(
-            settings["epochs"], least_steps, n_pictures, settings["batch_size"]
-        )
-    if args.learning_rate:
-        first, *_ = rates = settings["learning_rates"]
-        settings["learning_rates"] = tuple(args.learning_rate * rate / first for rate in rates)
-    if settings.get("schedule") == "cosine":
-        settings["learning_rates"] = settings["learning_rates"][:1]
-        settings.setdefault("warmup", 0.1)
-    if settings.get("optimizer") == "adamw":
-        settings.setdefault("weight_decay", WEIGHT_DECAY)
-    if settings.get("optimizer") == "sgd":
-        settings.setdefault("momentum", MOMENTUM)
-    if args.augment:
-        settings["augment"] = recipes.AUGMENTS.get(args.augment)
-    if catalogue.find(args.network).takes_weights:
-        settings["weights"] = None if args.weights == "none" else args.weights or "imagenet"
-    return recipes.Recipe(
-        network=args.network,
-        seed=args.seed,
-        class_weights=args.class_weights,
-        validation_split=args.validation_split or 0.0,
-        half_precision=args.half_precision,
-        mixed_precision=args.mixed_precision,
-        init=args.init and artifacts.find_model(args.init),
-        **settings,
-    )
-
-
-def count_pictures(dataset, validation_split):
-    """Return how many pictures of a dataset are trained on."""
-    if not len(dataset.X_val):
-        return round((1 - (validation_split or 0)) * len(dataset.X_train))
-    copies = 0 if dataset.X_train_elastic is None else len(dataset.X_train_elastic)
-    return len(dataset.X_train) + copies
-
-
-def build_network(recipe):
-    """Return the function that builds the network of a recipe."""
-    options = {}
-    if catalogue.find(recipe.network).takes_weights:
-        options["weights"] = recipe.weights
-
-    def build(image_size, n_classes):
-        return catalogue.build(recipe.network, image_size, n_classes, **options)
-
-    return build
-
-
-def open_board(args):
+def open_board(folder):
     """Return the function that tells TensorBoard of an epoch, or None."""
-    if not args.tensorboard:
+    if not folder:
         return None
-    from glyphs import reports
+    from glyphs.training.history import TensorBoard
 
-    return reports.TensorBoard(args.tensorboard).write
+    return TensorBoard(folder).write
 
 
 def open_or_build(args):
     """Return the dataset; build it first where the source is pictures."""
-    from glyphs import datasets
+    from glyphs.dataset.open import is_dataset, open_dataset
 
     path = args.source
-    if os.path.isdir(path) or (os.path.exists(path) and not datasets.is_dataset(path)):
+    if os.path.isdir(path) or (os.path.exists(path) and not is_dataset(path)):
         path = build_dataset(args)
-    dataset = datasets.open_dataset(path)
+    dataset = open_dataset(path)
     if args.validation_split and path == args.source and len(dataset.X_val):
-        cli.print_warning(f"{path} has a val split; --validation-split is not used")
+        console.warn(f"{path} has a val split; --validation-split is not used")
     return dataset.resized(args.image_size) if args.image_size else dataset
 
 
 def build_dataset(args):
-    """Let create_dataset.py build a dataset beside the model files; return its path."""
-    import create_dataset
+    """Build a dataset beside the model files, as the network wants it; return its path."""
+    from glyphs.dataset import build, summary
+    from glyphs.images.preprocessing import Preprocessing
 
     path = f"{args.output}_dataset"
-    height, width = args.image_size or catalogue.find(args.network).image_size
-    arguments = [args.source, "--output", path, "--image-size", f"{height}x{width}"]
-    for option, value in recipes.PREPARATIONS.get(args.network, {}).items():
-        arguments += [f"--{option}", str(value)]
-    if args.validation_split:
-        share = 100 * args.validation_split
-        arguments += ["--split", f"{100 - share:.10g}", f"{share:.10g}", "0"]
-    create_dataset.main(arguments)
+    entry = catalogue.find(args.network)
+    preprocessing = Preprocessing((args.image_size or entry.image_size,), **entry.preparation)
+    share = args.validation_split
+    settings = build.Settings(
+        preprocessing, fractions=(1 - share, share, 0.0) if share else build.FRACTIONS
+    )
+    with console.Progress("pictures") as progress:
+        built = build.from_source(
+            args.source, path, settings, warn=console.warn, progress=progress.update
+        )
+    summary.report(built, path, settings, say=console.say, warn=console.warn)
     return path
+
+
+def recipe_of(args, dataset):
+    """Return the network's recipe with what the user said in place of its own."""
+    from glyphs.artifacts.paths import find_model
+    from glyphs.training import recipe
+
+    return recipe.for_network(
+        args.network,
+        dataset.n_trained_on(args.validation_split or 0.0),
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        augment=args.augment,
+        weights=args.weights,
+        init=args.init and find_model(args.init),
+        **{name: getattr(args, name) for name in AS_GIVEN},
+    )
+
+
+def build_network(recipe):
+    """Return the function that builds the network of a recipe."""
+    takes_weights = catalogue.find(recipe.network).takes_weights
+    builder_options = {"weights": recipe.weights} if takes_weights else {}
+
+    def build(image_size, n_classes):
+        return catalogue.build(recipe.network, image_size, n_classes, **builder_options)
+
+    return build
 
 
 def write_reports(run):
     """Write history, curves and test results beside the model files."""
-    from glyphs import reports
+    from glyphs.training import history
 
     paths = run.paths
-    reports.write_history(paths.history, run.state.history)
-    reports.write_curves(paths.curves, run.state.history)
-    reports.write_results(paths.results, run.results())
+    history.write_history(paths.history, run.state.history)
+    history.write_curves(paths.curves, run.state.history)
+    history.write_results(paths.results, run.results())
     print(f"saved {paths.history}, {paths.curves} and {paths.results}")
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(console.run(main))

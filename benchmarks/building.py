@@ -1,7 +1,7 @@
 """Measure create_dataset.py against `keras.utils.image_dataset_from_directory`.
 
-    python benchmarks/building.py
-    python benchmarks/building.py FOLDER
+    python benchmarks/build.py
+    python benchmarks/build.py FOLDER
 
 FOLDER holds one folder per class; without it, 10,000 pictures of characters are drawn. Ours is all
 that create_dataset.py does after its arguments are read: list, start workers, decode, split, write
@@ -23,18 +23,19 @@ ROUNDS = 7
 
 def build(folder, output):
     """Build the dataset; return the seconds."""
-    from glyphs import building, images
+    from glyphs.dataset import build
+    from glyphs.images.preprocessing import Preprocessing
 
     started = time.perf_counter()
-    building.build(measuring.index_of(folder), output, images.Preprocessing((SIZE,)))
+    build.build(measuring.index_of(folder), output, Preprocessing((SIZE,)))
     return time.perf_counter() - started
 
 
 def read_with_keras(folder, keep=None):
     """Let Keras read the folder; return the seconds. `keep` is given each batch."""
-    from glyphs import cli
+    from glyphs.errors import without_chatter
 
-    with cli.without_chatter():
+    with without_chatter():
         import keras
 
     started = time.perf_counter()
@@ -58,13 +59,14 @@ def check(folder, output):
     import numpy as np
     from PIL import Image
 
-    from glyphs import datasets, images
+    from glyphs.dataset.open import open_dataset
+    from glyphs.images.preprocessing import polarity_of
 
     index = measuring.index_of(folder)
     if index.splits:
         sys.exit("give a folder of class folders, without train and test: Keras cannot read those")
     build(folder, output)
-    dataset = datasets.open_dataset(output)
+    dataset = open_dataset(output)
     splits = ("train", "val", "test")
     ours = np.concatenate([getattr(dataset, f"X_{name}") for name in splits])
     labels = np.concatenate([getattr(dataset, f"y_{name}") for name in splits])
@@ -72,7 +74,7 @@ def check(folder, output):
     for path in index.samples.paths:
         with Image.open(path) as picture:
             grey = picture.convert("L").resize(SIZE[::-1], Image.Resampling.BILINEAR)
-        is_light = images.polarity_of(grey) == "light-on-dark"
+        is_light = polarity_of(grey) == "light-on-dark"
         plain.append(np.asarray(grey) if is_light else 255 - np.asarray(grey))
 
     def fingerprints(pictures, labels):

@@ -45,9 +45,9 @@ def check(ours, keras, paths):
     """Stop unless both classifiers give the same probabilities for the pictures."""
     import numpy as np
 
-    from glyphs import images
+    from glyphs.images.preprocessing import read_image
 
-    pictures = np.stack([images.read_character(path, ours.preprocessing) for path in paths])
+    pictures = np.stack([read_image(path, ours.preprocessing) for path in paths])
     expected = keras.probabilities(paths)
     difference = float(np.abs(ours.probabilities(pictures) - expected).max())
     if not difference < 1e-4:

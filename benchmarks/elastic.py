@@ -1,7 +1,7 @@
 """Measure the elastic distortion against its peers, with one process and with one per core.
 
-    python benchmarks/elastic.py
-    python benchmarks/elastic.py FOLDER
+    python benchmarks/py
+    python benchmarks/py FOLDER
 
 FOLDER holds one folder per class; without it, characters are drawn. First checks that `distort`
 equals a slow loop to the byte. Then takes turns with each peer and prints the images/s of each, and
@@ -23,7 +23,14 @@ import time
 import measuring
 import numpy as np
 
-from glyphs import augmenting, datasets, elastic, images, parallel
+from glyphs import parallel
+from glyphs.augment import build
+from glyphs.augment.elastic import displacement_fields
+from glyphs.augment.presets import PRESETS, block_length, distort_block
+from glyphs.augment.resample import distort
+from glyphs.dataset.open import open_dataset
+from glyphs.dataset.write import write_dataset
+from glyphs.images.preprocessing import Preprocessing, read_image
 
 ALPHA, SIGMA = 47.0, 6.0
 SIDES = (32, 64, 96)
@@ -56,8 +63,8 @@ def check():
     rng = np.random.default_rng(1)
     for size in ((32, 32), (24, 40), (96, 96)):
         pictures = rng.integers(0, 256, (4, *size), dtype=np.uint8)
-        fields = elastic.displacement_fields(4, size, ALPHA, SIGMA, rng=rng) * 3
-        if not (elastic.distort(pictures, fields) == slow_distort(pictures, fields)).all():
+        fields = displacement_fields(4, size, ALPHA, SIGMA, rng=rng) * 3
+        if not (distort(pictures, fields) == slow_distort(pictures, fields)).all():
             sys.exit(f"distort differs from the slow reference at {size}")
     print("distort equals the slow reference")
 
@@ -71,14 +78,14 @@ def in_pixels(side):
 
 
 def make_glyphs(side):
-    preset = elastic.PRESETS["seed"]
+    preset = PRESETS["classic"]
     turns = iter(range(1 << 40))
-    length = elastic.block_length((side, side))
+    length = block_length((side, side))
 
     def run(pictures):
         for start in range(0, len(pictures), length):
             part = pictures[start : start + length]
-            elastic.distort_block(part, preset, None, (1, 0, next(turns)))
+            distort_block(part, preset, None, (1, 0, next(turns)))
 
     return run
 
@@ -188,7 +195,7 @@ def seconds_per_picture(name, path, count):
     pictures = _pictures(path)
     run = _peer(name, pictures.shape[1])
     if count is None:
-        few = pictures[: elastic.block_length(pictures.shape[1:]) if name == "glyphs" else 5]
+        few = pictures[: block_length(pictures.shape[1:]) if name == "glyphs" else 5]
         for _ in range(2):  # the first time imports and fills caches
             started = time.perf_counter()
             run(few)
@@ -238,8 +245,8 @@ def compare_end_to_end(pictures, path, workers):
         concurrent.futures.ProcessPoolExecutor(workers, context) as executor,
     ):
         source, output = os.path.join(folder, "dataset"), os.path.join(folder, "elastic")
-        preprocessing = images.Preprocessing((tuple(size),))
-        datasets.write(source, splits, [f"{i}" for i in range(10)], preprocessing, {})
+        preprocessing = Preprocessing((tuple(size),))
+        write_dataset(source, splits, [f"{i}" for i in range(10)], preprocessing, {})
 
         def arithmetic():
             tasks = [
@@ -249,10 +256,10 @@ def compare_end_to_end(pictures, path, workers):
 
         def from_file_to_file():
             started = time.perf_counter()
-            augmenting.build(
-                datasets.open_dataset(source),
+            build.build(
+                open_dataset(source),
                 output,
-                elastic.PRESETS["seed"],
+                PRESETS["classic"],
                 copies=COPIES,
                 workers=workers,
             )
@@ -270,8 +277,8 @@ def read_pictures(folder, side):
     """Return POOL characters of a folder at a size, some of them repeated if it holds fewer."""
     paths = measuring.index_of(folder).samples.paths
     paths = paths[:: max(1, len(paths) // POOL)]
-    preprocessing = images.Preprocessing(((side, side),))
-    pictures = np.stack([images.read_character(path, preprocessing) for path in paths[:POOL]])
+    preprocessing = Preprocessing(((side, side),))
+    pictures = np.stack([read_image(path, preprocessing) for path in paths[:POOL]])
     return np.resize(pictures, (POOL, side, side))
 
 

@@ -13,16 +13,17 @@ class Classifier:
     """The model PREFIX, read by Keras."""
 
     def __init__(self, prefix):
-        from glyphs import cli, images
+        from glyphs.errors import without_chatter
+        from glyphs.images.preprocessing import Preprocessing
 
-        with cli.without_chatter():
+        with without_chatter():
             import keras
 
         with open(f"{prefix}_architecture.json") as file:
             content = json.load(file)
         facts = content.pop("glyphs")
         self.class_names = facts["class_names"]
-        self.preprocessing = images.Preprocessing.from_json(facts["preprocessing"])
+        self.preprocessing = Preprocessing.from_json(facts["preprocessing"])
         self.model = keras.models.model_from_json(json.dumps(content))
         self.model.load_weights(f"{prefix}_weights.h5")
 
@@ -30,9 +31,9 @@ class Classifier:
         """Return float32 `(n, n_classes)` for picture files."""
         import numpy as np
 
-        from glyphs import images
+        from glyphs.images.preprocessing import read_image
 
-        pictures = np.stack([images.read_character(path, self.preprocessing) for path in paths])
+        pictures = np.stack([read_image(path, self.preprocessing) for path in paths])
         return self.model.predict(pictures[..., None], batch_size=128, verbose=0)
 
 

@@ -37,11 +37,11 @@ def characters(folder):
 
 
 def index_of(folder):
-    """Return the readers.Index of a folder of class folders."""
-    from glyphs import readers
-    from glyphs.readers import folders, listing
+    """Return the index.Index of a folder of class folders."""
+    from glyphs.sources import folders, opening
+    from glyphs.sources.index import Options
 
-    return folders.index(listing.open_listing(folder, scratch=None), readers.Options())
+    return folders.index(opening.open_listing(folder, scratch=None), Options())
 
 
 def run_script(name, *arguments, cwd=None):

@@ -1,5 +1,18 @@
 """The mistakes and mishaps a user can cause, each with the exit code of its script."""
 
+import re
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what ends a line or steers a terminal
+
+
+def one_line(value):
+    """Return text with its control characters escaped, so that it stays one line.
+
+    >>> print(one_line("two\\nlines"))
+    two\\nlines
+    """
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], str(value))
+
 
 class GlyphsError(Exception):
     """Base class. Its text is one line: what is wrong, where, and what to do now."""

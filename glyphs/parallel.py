@@ -13,6 +13,10 @@ from glyphs.errors import GlyphsError
 FEW = 2000
 
 
+def unseen(done, total):
+    """Take the progress of work that nobody wants to see."""
+
+
 def default_workers():
     """Return the number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -60,7 +64,7 @@ def run_ordered(function, tasks, *, workers):
 
 def _prepare_worker():
     """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
-    warnings.simplefilter("ignore")  # as cli.run does
+    warnings.simplefilter("ignore")  # as console.run does
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

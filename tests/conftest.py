@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from glyphs import readers
-from glyphs.readers import sources
+from glyphs.sources import opening
+from glyphs.sources.index import Options
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"  # real data, where a developer has it
@@ -45,8 +45,8 @@ def make_folder(folder, counts, *, suffix=".png"):
 
 def index_of(source, reader=None, **options):
     """Return the Index of a source that is not compressed."""
-    options = readers.Options(**options)
-    with sources.open_index(source, options, scratch=f"{source}.scratch", reader=reader) as index:
+    options = Options(**options)
+    with opening.open_index(source, options, scratch=f"{source}.scratch", reader=reader) as index:
         return index
 
 

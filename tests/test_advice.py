@@ -3,7 +3,7 @@ import pytest
 
 from glyphs.inspection import audit as audits
 from glyphs.inspection.advice import advise
-from glyphs.readers import Index
+from glyphs.sources.index import Index
 
 
 @pytest.mark.parametrize(

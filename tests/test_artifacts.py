@@ -6,8 +6,15 @@ import h5py
 import numpy as np
 import pytest
 
-from glyphs import artifacts, conversion, networks
+from glyphs.artifacts import to_onnx
+from glyphs.artifacts.description import to_bytes
+from glyphs.artifacts.loading import load_model, read_architecture
+from glyphs.artifacts.onnx_file import convert, read_or_convert
+from glyphs.artifacts.paths import Paths, find_model
+from glyphs.artifacts.saving import files, write_model
 from glyphs.errors import ArtifactError
+from glyphs.networks.glyphnet import glyphnet
+from glyphs.networks.kanji import kanji
 
 FACTS = {"class_names": ["一", "U+4E8C", "x"], "characters": ["一", "二", "x"]}
 
@@ -16,15 +23,15 @@ FACTS = {"class_names": ["一", "U+4E8C", "x"], "characters": ["一", "二", "x"
 def original(tmp_path_factory):
     """A small model without ONNX form, and the keras.Model it was written from."""
     prefix = str(tmp_path_factory.mktemp("original") / "model")
-    model = networks.kanji((8, 8), 3, filters=(2, 2, 2), units=4)
-    artifacts.write_model(prefix, model, FACTS)
+    model = kanji((8, 8), 3, filters=(2, 2, 2), units=4)
+    write_model(prefix, model, FACTS)
     return prefix, model
 
 
 @pytest.fixture
 def prefix(original, tmp_path):
     """A copy of the model's files to damage."""
-    for path in (artifacts.Paths(original[0]).architecture, artifacts.Paths(original[0]).weights):
+    for path in (Paths(original[0]).architecture, Paths(original[0]).weights):
         shutil.copy(path, tmp_path)
     return str(tmp_path / "model")
 
@@ -48,7 +55,7 @@ def test_weights_are_plain_hdf5(original):
 
 def test_same_model_same_bytes(original, tmp_path):
     prefix, model = original
-    artifacts.write_model(str(tmp_path / "again"), model, FACTS)
+    write_model(str(tmp_path / "again"), model, FACTS)
     for suffix in ("_architecture.json", "_weights.h5"):
         with open(prefix + suffix, "rb") as one, open(tmp_path / f"again{suffix}", "rb") as other:
             assert one.read() == other.read()
@@ -56,7 +63,7 @@ def test_same_model_same_bytes(original, tmp_path):
 
 
 def test_facts_are_read_back(original):
-    glyphs = artifacts.read_architecture(original[0])["glyphs"]
+    glyphs = read_architecture(original[0])["glyphs"]
     assert {key: glyphs[key] for key in FACTS} == FACTS
     assert glyphs["sha256"]["onnx"] is None
 
@@ -76,15 +83,15 @@ def test_every_flipped_bit_and_truncation_is_refused(prefix, suffix):
         with open(path, "wb") as file:
             file.write(damaged)
         with pytest.raises(ArtifactError, match=os.path.basename(path)):
-            artifacts.read_architecture(prefix)
+            read_architecture(prefix)
 
 
 def test_weights_of_another_model_are_refused(prefix, tmp_path):
-    other = networks.kanji((8, 8), 3, filters=(2, 2, 2), units=4)
-    artifacts.write_model(str(tmp_path / "other"), other, FACTS)
+    other = kanji((8, 8), 3, filters=(2, 2, 2), units=4)
+    write_model(str(tmp_path / "other"), other, FACTS)
     shutil.copy(tmp_path / "other_weights.h5", f"{prefix}_weights.h5")
     with pytest.raises(ArtifactError, match="not the weights of"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
 
 
 def write_json(prefix, content):
@@ -95,9 +102,9 @@ def write_json(prefix, content):
 def test_missing_files_are_named(prefix):
     os.remove(f"{prefix}_weights.h5")
     with pytest.raises(ArtifactError, match=r"model_weights.h5: no such file"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
     with pytest.raises(ArtifactError, match=r"other_architecture.json: no such file"):
-        artifacts.read_architecture(os.path.join(os.path.dirname(prefix), "other"))
+        read_architecture(os.path.join(os.path.dirname(prefix), "other"))
 
 
 @pytest.mark.parametrize(
@@ -109,65 +116,65 @@ def test_missing_files_are_named(prefix):
 def test_json_from_elsewhere_is_refused(prefix, content):
     write_json(prefix, content)
     with pytest.raises(ArtifactError, match=r"model_architecture.json: (not|damaged)"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
 
 
 def test_signed_json_with_a_foreign_layer_is_refused_before_it_is_built(prefix):
-    content = artifacts.read_architecture(prefix)
+    content = read_architecture(prefix)
     content["config"]["layers"][1]["class_name"] = "Lambda"
     network = {key: value for key, value in content.items() if key != "glyphs"}
     sums = content["glyphs"]["sha256"]
-    sums["network"] = artifacts.files.sha256(artifacts.files.canonical_json(network))
-    write_json(prefix, artifacts._json_bytes(content))
+    sums["network"] = files.sha256(files.canonical_json(network))
+    write_json(prefix, to_bytes(content))
     with pytest.raises(ArtifactError, match=r"not a network of this toolkit \('Lambda'\)"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
 
 
 def test_converted_model_is_kept_and_known_by_its_sum(prefix):
-    architecture = artifacts.read_architecture(prefix)
-    model = artifacts.convert(prefix, architecture)
+    architecture = read_architecture(prefix)
+    model = convert(prefix, architecture)
     with open(f"{prefix}.onnx", "rb") as file:
         assert file.read() == model
-    assert artifacts.onnx_model(prefix, artifacts.read_architecture(prefix)) == model
+    assert read_or_convert(prefix, read_architecture(prefix)) == model
 
 
 def test_failed_conversion_is_an_error_that_names_the_file(prefix, monkeypatch):
     def fail(architecture, weights_path):
         raise ValueError("a reason")
 
-    monkeypatch.setattr(conversion, "to_onnx", fail)
-    architecture = artifacts.read_architecture(prefix)
+    monkeypatch.setattr(to_onnx, "to_onnx", fail)
+    architecture = read_architecture(prefix)
     with pytest.raises(ArtifactError, match=r"model.onnx: could not be made \(a reason\)"):
-        artifacts.convert(prefix, architecture)
+        convert(prefix, architecture)
 
 
 def test_half_precision_takes_half_the_space_and_keeps_three_digits(tmp_path):
-    model = networks.glyphnet((16, 16), 3)
+    model = glyphnet((16, 16), 3)
     facts = {"class_names": ["a", "b", "c"], "preprocessing": None}
-    artifacts.write_model(str(tmp_path / "whole"), model, facts)
-    artifacts.write_model(str(tmp_path / "half"), model, facts, half_precision=True)
+    write_model(str(tmp_path / "whole"), model, facts)
+    write_model(str(tmp_path / "half"), model, facts, half_precision=True)
     sizes = [(tmp_path / f"{name}_weights.h5").stat().st_size for name in ("whole", "half")]
     assert 0.45 < sizes[1] / sizes[0] < 0.6
-    loaded, _ = artifacts.load_model(str(tmp_path / "half"))
+    loaded, _ = load_model(str(tmp_path / "half"))
     for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(theirs, ours.astype(np.float16).astype(np.float32))
-    architecture = artifacts.read_architecture(str(tmp_path / "half"))
-    assert len(artifacts.convert(str(tmp_path / "half"), architecture)) > sizes[1]
+    architecture = read_architecture(str(tmp_path / "half"))
+    assert len(convert(str(tmp_path / "half"), architecture)) > sizes[1]
 
 
 def test_what_is_too_large_for_half_precision_stays_whole(tmp_path):
-    model = networks.glyphnet((16, 16), 3)
+    model = glyphnet((16, 16), 3)
     norm = next(layer for layer in model.layers if "norm" in layer.name)
     norm.moving_variance.assign(norm.moving_variance * 1e6)
-    artifacts.write_model(str(tmp_path / "half"), model, FACTS, half_precision=True)
-    loaded, _ = artifacts.load_model(str(tmp_path / "half"))
+    write_model(str(tmp_path / "half"), model, FACTS, half_precision=True)
+    loaded, _ = load_model(str(tmp_path / "half"))
     np.testing.assert_array_equal(loaded.get_layer(norm.name).moving_variance, 1e6)
 
 
 def test_a_model_is_found_by_its_folder(prefix):
     folder = os.path.dirname(prefix)
-    assert artifacts.find_model(folder) == prefix
-    assert artifacts.find_model(prefix) == prefix
+    assert find_model(folder) == prefix
+    assert find_model(prefix) == prefix
     os.mkdir(prefix)
-    assert artifacts.find_model(prefix) == prefix
-    assert artifacts.find_model("nothing") == "nothing"
+    assert find_model(prefix) == prefix
+    assert find_model("nothing") == "nothing"

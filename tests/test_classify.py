@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, SHAPES, run_script
 
-from glyphs import artifacts, images
+from glyphs.artifacts.description import to_bytes
+from glyphs.artifacts.loading import load_model, read_architecture
+from glyphs.artifacts.saving import write_model
 from glyphs.errors import ArtifactError, PictureError
+from glyphs.images.preprocessing import read_image
 from glyphs.inference import Classifier
 
 
@@ -121,12 +124,11 @@ def test_json_of_nothing_is_an_empty_list(toy_model, tmp_path):
 def test_characters_stand_beside_code_names(toy_model, unseen, tmp_path):
     for suffix in ("_architecture.json", "_weights.h5", ".onnx"):
         shutil.copy(f"{toy_model}{suffix}", tmp_path / f"model{suffix}")
-    from glyphs import artifacts
 
-    content = artifacts.read_architecture(str(tmp_path / "model"))
+    content = read_architecture(str(tmp_path / "model"))
     content["glyphs"]["class_names"] = ["B0A1", "U+4E00", "二"]
     content["glyphs"]["characters"] = [None, "一", "二"]
-    (tmp_path / "model_architecture.json").write_bytes(artifacts._json_bytes(content))
+    (tmp_path / "model_architecture.json").write_bytes(to_bytes(content))
     options = (
         "--model",
         tmp_path / "model",
@@ -176,9 +178,9 @@ def test_missing_onnx_is_made_again_once(toy_model, unseen, tmp_path):
 
 
 def test_a_model_whose_weights_are_no_numbers_is_refused(toy_model, tmp_path):
-    model, facts = artifacts.load_model(str(toy_model))
+    model, facts = load_model(str(toy_model))
     model.layers[-1].bias.assign(np.full(3, np.nan))
-    artifacts.write_model(str(tmp_path / "model"), model, facts)
+    write_model(str(tmp_path / "model"), model, facts)
     with pytest.raises(ArtifactError, match=r"model.onnx: does not fit"):
         Classifier(str(tmp_path / "model"))
 
@@ -229,7 +231,7 @@ def test_classify_takes_endless_input_in_batches(toy_model, unseen):
 def test_probabilities_do_not_depend_on_the_batch(toy_model, unseen):
     classifier = Classifier(str(toy_model))
     paths = sorted(str(path) for path in unseen.iterdir())
-    pictures = np.stack([images.read_character(p, classifier.preprocessing) for p in paths])
+    pictures = np.stack([read_image(p, classifier.preprocessing) for p in paths])
     together = classifier.probabilities(np.concatenate([pictures] * 6))
     alone = np.concatenate([classifier.probabilities(picture[None]) for picture in pictures])
     np.testing.assert_allclose(together[: len(paths)], alone, atol=1e-5)

@@ -14,14 +14,20 @@ import pytest
 from PIL import Image
 
 import create_augmented_dataset
-from glyphs import augmenting, cli, datasets, elastic, files, images
+from glyphs import console, files
+from glyphs.augment import build, presets
+from glyphs.augment.presets import PRESETS
+from glyphs.dataset.format import ARRAYS
+from glyphs.dataset.open import ArtifactError, open_dataset
+from glyphs.dataset.write import write_dataset
+from glyphs.images.preprocessing import Preprocessing
 
 ROOT = Path(create_augmented_dataset.__file__).parent
 SIZE = (12, 10)  # height != width
 TRAIN = 30
 
 
-def write_dataset(path, size=SIZE, train=TRAIN, class_names=("あ", "い", "う")):
+def write_blots(path, size=SIZE, train=TRAIN, class_names=("あ", "い", "う")):
     """Write a characters_dataset of random blots."""
     generator = np.random.default_rng(5)
     pool = generator.integers(0, 256, (train + 9, *size), dtype=np.uint8)
@@ -30,23 +36,23 @@ def write_dataset(path, size=SIZE, train=TRAIN, class_names=("あ", "い", "う"
     splits = {
         name: (pool, np.arange(*cut), y[slice(*cut)].astype(np.int32)) for name, cut in cuts.items()
     }
-    preprocessing = images.Preprocessing((size,))
+    preprocessing = Preprocessing((size,))
     manifest = {"source": "blots", "split": "as the folders say", "groups": None, "unreadable": 0}
-    datasets.write(path, splits, list(class_names), preprocessing, manifest)
+    write_dataset(path, splits, list(class_names), preprocessing, manifest)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with a characters_dataset in it."""
     monkeypatch.chdir(tmp_path)
-    write_dataset("characters_dataset")
+    write_blots("characters_dataset")
     return tmp_path
 
 
 def run(*arguments):
     """Run the script as `python create_augmented_dataset.py` does; return its exit code."""
     try:
-        return cli.run(lambda: create_augmented_dataset.main(list(arguments)))
+        return console.run(lambda: create_augmented_dataset.main(list(arguments)))
     except SystemExit as error:  # argparse
         return error.code
 
@@ -84,11 +90,11 @@ def test_copies_follow_one_another(folder):
 def test_manifest_is_last_and_names_how_the_images_were_made(folder):
     run("--copies", "2", "--preset", "ciresan", "--small-angle", "い", "--seed", "7")
     manifest = json.loads(str(load("characters_dataset_elastic", 9)[8]))
-    source = datasets.open_dataset("characters_dataset")
+    source = open_dataset("characters_dataset")
     assert manifest["format"] == "characters_dataset_elastic"
     assert manifest["elastic"] == {
         "preset": "ciresan",
-        **json.loads(json.dumps(dataclasses.asdict(elastic.PRESETS["ciresan"]))),
+        **json.loads(json.dumps(dataclasses.asdict(PRESETS["ciresan"]))),
         "copies": 2,
         "seed": 7,
         "small_angle": ["い"],
@@ -100,7 +106,7 @@ def test_manifest_is_last_and_names_how_the_images_were_made(folder):
 
 def test_alpha_and_sigma_replace_those_of_the_preset(folder):
     run("--preset", "simard", "--alpha", "10", "--sigma", "3")
-    described = datasets.open_dataset("characters_dataset_elastic").manifest["elastic"]
+    described = open_dataset("characters_dataset_elastic").manifest["elastic"]
     assert (described["preset"], described["alpha"], described["sigma"]) == ("simard", [10], [3])
 
 
@@ -109,7 +115,7 @@ def test_manifest_holds_the_sha256_of_every_array(folder):
     manifest = json.loads(str(load("characters_dataset_elastic", 9)[8]))
     data, start = Path("characters_dataset_elastic").read_bytes(), 0
     with open("characters_dataset_elastic", "rb") as file:
-        for name in (*datasets.ARRAYS, "X_train_elastic"):
+        for name in (*ARRAYS, "X_train_elastic"):
             np.load(file)
             digest = hashlib.sha256(data[start : file.tell()]).hexdigest()
             assert manifest["sha256"].pop(name) == digest
@@ -119,14 +125,14 @@ def test_manifest_holds_the_sha256_of_every_array(folder):
 
 def test_opening_maps_the_distorted_images(folder):
     run("--copies", "2")
-    opened = datasets.open_dataset("characters_dataset_elastic")
+    opened = open_dataset("characters_dataset_elastic")
     assert isinstance(opened.X_train_elastic, np.memmap)
     assert opened.X_train_elastic.shape == (2 * TRAIN, *SIZE)
     assert opened.class_names == ["あ", "い", "う"]
 
 
 def test_a_plain_dataset_has_no_distorted_images(folder):
-    assert datasets.open_dataset("characters_dataset").X_train_elastic is None
+    assert open_dataset("characters_dataset").X_train_elastic is None
 
 
 @pytest.mark.parametrize("where", np.linspace(0, 0.999, 40).tolist())
@@ -136,8 +142,8 @@ def test_one_changed_byte_is_found(folder, where):
     data = bytearray(path.read_bytes())
     data[int(where * len(data))] ^= 4
     path.write_bytes(data)
-    with pytest.raises(datasets.ArtifactError, match=r"dataset\.py again"):
-        datasets.open_dataset(path)
+    with pytest.raises(ArtifactError, match=r"dataset\.py again"):
+        open_dataset(path)
 
 
 @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.8, 0.999])
@@ -146,8 +152,8 @@ def test_a_cut_file_is_found(folder, kept):
     path = Path("characters_dataset_elastic")
     data = path.read_bytes()
     path.write_bytes(data[: int(kept if kept >= 1 else kept * len(data))])
-    with pytest.raises(datasets.ArtifactError, match="characters_dataset_elastic"):
-        datasets.open_dataset(path)
+    with pytest.raises(ArtifactError, match="characters_dataset_elastic"):
+        open_dataset(path)
 
 
 def test_a_file_without_its_distorted_images_is_found(folder):
@@ -161,8 +167,8 @@ def test_a_file_without_its_distorted_images_is_found(folder):
         end = file.tell()
     data = path.read_bytes()
     path.write_bytes(data[:start] + data[end:])
-    with pytest.raises(datasets.ArtifactError):
-        datasets.open_dataset(path)
+    with pytest.raises(ArtifactError):
+        open_dataset(path)
 
 
 # --- same bytes ---
@@ -173,9 +179,9 @@ def elastic_file(name, *arguments):
     return Path(name).read_bytes()
 
 
-@pytest.mark.parametrize("preset", list(elastic.PRESETS))
+@pytest.mark.parametrize("preset", list(PRESETS))
 def test_same_bytes_for_any_number_of_workers(folder, monkeypatch, preset):
-    monkeypatch.setattr(elastic, "BLOCK_PIXELS", 4 * SIZE[0] * SIZE[1])  # several blocks
+    monkeypatch.setattr(presets, "BLOCK_PIXELS", 4 * SIZE[0] * SIZE[1])  # several blocks
     one = elastic_file("one", "--preset", preset, "--workers", "1")
     assert elastic_file("two", "--preset", preset, "--workers", "2") == one
 
@@ -202,13 +208,17 @@ def test_small_angle_changes_its_classes_alone(folder):
 
 
 def test_small_angle_takes_a_class_name_or_a_character(folder):
-    write_dataset("characters_dataset", class_names=("U+3042", "U+3044"))
+    write_blots("characters_dataset", class_names=("U+3042", "U+3044"))
     run("--preset", "ciresan", "--small-angle", "い", "U+3042")
-    described = datasets.open_dataset("characters_dataset_elastic").manifest["elastic"]
+    described = open_dataset("characters_dataset_elastic").manifest["elastic"]
     assert described["small_angle"] == ["U+3042", "U+3044"]
 
 
 # --- what it prints, what it refuses ---
+
+
+def test_the_preset_classic_answers_to_its_old_name(folder):
+    assert elastic_file("old", "--preset", "seed") == elastic_file("new", "--preset", "classic")
 
 
 def test_summary_names_file_counts_and_preset(folder, capsys):
@@ -216,7 +226,7 @@ def test_summary_names_file_counts_and_preset(folder, capsys):
     out, err = capsys.readouterr()
     assert out.startswith("characters_dataset_elastic: written\n")
     assert "120 distorted pictures of 3 classes, 12x10: 4 of each in train" in out
-    assert "preset seed: alpha 47, sigma 6; seed 1" in out
+    assert "preset classic: alpha 47, sigma 6; seed 1" in out
     assert not err
 
 
@@ -274,7 +284,7 @@ def test_a_damaged_dataset_is_refused(folder, capsys):
 def test_want_of_space_is_found_before_any_work(folder, monkeypatch, capsys):
     usage = shutil.disk_usage(folder)._replace(free=5000)
     monkeypatch.setattr(files.shutil, "disk_usage", lambda path: usage)
-    monkeypatch.setattr(elastic, "distort_block", None)
+    monkeypatch.setattr(presets, "distort_block", None)
     assert run() == 4
     assert "only 5 kB are free" in capsys.readouterr().err
 
@@ -285,18 +295,18 @@ def test_an_interrupted_run_leaves_the_old_file(folder, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(elastic, "distort_block", interrupt)
+    monkeypatch.setattr(presets, "distort_block", interrupt)
     assert run("--output", "kept") == 130
     assert Path("kept").read_bytes() == old
     assert not Path(files.temporary("kept")).exists()
 
 
 def test_memory_does_not_grow_with_the_copies(folder):
-    write_dataset("characters_dataset", (32, 32), 3000)
-    dataset = datasets.open_dataset("characters_dataset")
+    write_blots("characters_dataset", (32, 32), 3000)
+    dataset = open_dataset("characters_dataset")
     tracemalloc.start()
     try:
-        augmenting.build(dataset, "large", elastic.PRESETS["seed"], copies=10, workers=1)
+        build.build(dataset, "large", PRESETS["classic"], copies=10, workers=1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -338,7 +348,7 @@ def test_preview_where_the_folder_cannot_be_made_ends_before_any_work(folder, ca
 
 
 def test_presets_of_the_command_line_are_those_of_the_module(capsys):
-    for preset in elastic.PRESETS:
+    for preset in PRESETS:
         assert create_augmented_dataset.parse_args(["--preset", preset]).preset == preset
 
 

@@ -6,23 +6,24 @@ import pytest
 from conftest import index_of, make_folder, run_script
 from PIL import Image
 
-from glyphs import datasets, images
+from glyphs.dataset.open import open_dataset
+from glyphs.images.preprocessing import Preprocessing, read_image
 
 
 def test_images_are_those_that_classify_reads(toy_folder, toy_dataset):
-    dataset = datasets.open_dataset(toy_dataset)
+    dataset = open_dataset(toy_dataset)
     index = index_of(toy_folder)
     first_of_each = [index.samples.paths[index.labels.index(label)] for label in range(3)]
-    expected = [images.read_character(path, dataset.preprocessing) for path in first_of_each]
+    expected = [read_image(path, dataset.preprocessing) for path in first_of_each]
     np.testing.assert_array_equal(dataset.X_train[:3], expected)
     assert dataset.y_train[:6].tolist() == [0, 1, 2, 0, 1, 2]
     assert dataset.class_names == ["bar", "cross", "ring"]
 
 
 def test_split_is_80_10_10_in_file_order(toy_folder, toy_dataset):
-    dataset = datasets.open_dataset(toy_dataset)
+    dataset = open_dataset(toy_dataset)
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [144, 18, 18]
-    last = images.read_character(str(toy_folder / "ring" / "60.png"), dataset.preprocessing)
+    last = read_image(str(toy_folder / "ring" / "60.png"), dataset.preprocessing)
     np.testing.assert_array_equal(dataset.X_test[-1], last)
 
 
@@ -80,7 +81,7 @@ def test_split_folders_keep_their_splits(tmp_path, split, sizes, rule):
     make_folder(tmp_path / "data" / "test", {"ring": 5, "bar": 5})
     options = ["--split", *split] if split else []
     run = run_script("create_dataset.py", tmp_path / "data", *options, cwd=tmp_path)
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == sizes
     assert rule in run.stdout
     assert "which are kept" not in run.stderr
@@ -91,7 +92,7 @@ def test_a_split_is_not_used_where_the_source_has_all_of_them(tmp_path):
         make_folder(tmp_path / "data" / split, {"ring": count, "bar": count})
     run = run_script("create_dataset.py", tmp_path / "data", "--split", 50, 50, 0, cwd=tmp_path)
     assert "the source has splits of its own, which are kept" in run.stderr
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [16, 4, 4]
 
 
@@ -102,7 +103,7 @@ def test_undecided_pictures_follow_the_majority_of_the_dataset(tmp_path):
     Image.new("L", (20, 20), 255).save(folder / "ring" / "0.png")
     run = run_script("create_dataset.py", folder, "--fit", "pad", cwd=tmp_path)
     assert "polarity: 10 light-on-dark, 1 undecided" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert dataset.preprocessing.majority == "light-on-dark"
     assert (dataset.X_train[1] == 255).all()  # the first ring: read as ink on dark paper
 
@@ -115,8 +116,8 @@ def test_options_are_stored_for_classify(tmp_path):
         "--polarity", "dark-on-light", "--label-encoding", "euc-jp", "--split", 60, 20, 20,
         "--shuffle-seed", 3, cwd=tmp_path,
     )  # fmt: skip
-    dataset = datasets.open_dataset(tmp_path / "set")
-    assert dataset.preprocessing == images.Preprocessing(((20, 24),), "pad", "dark-on-light")
+    dataset = open_dataset(tmp_path / "set")
+    assert dataset.preprocessing == Preprocessing(((20, 24),), "pad", "dark-on-light")
     assert dataset.characters == ["亜", None]
     assert dataset.X_train.shape == (6, 20, 24)
     assert dataset.manifest["split"] == "60/20/20 of each class, shuffled with seed 3"
@@ -183,7 +184,7 @@ def test_undecided_pictures_of_all_chunks_are_decoded_again(tmp_path):
             ink.save(folder / name / f"{i}.png")
     run = run_script("create_dataset.py", folder, "--image-size", 16, cwd=tmp_path)
     assert "200 light-on-dark, 100 undecided" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert set(dataset.X_train.max(axis=(1, 2)).tolist()) == {0, 255}
     assert (dataset.X_train[:, 0, 0] == 0).all()
 
@@ -192,12 +193,12 @@ def test_cleaning_and_border_are_stored_and_repeated_by_classify(toy_folder, tmp
     arguments = ("--image-size", "20", "--fit", "pad", "--clean", "otsu", "--border", 2)
     run = run_script("create_dataset.py", toy_folder, *arguments, cwd=tmp_path)
     assert "180 pictures of 3 classes, 20x20, pad, otsu, border 2" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert set(np.unique(dataset.X_train)) == {0, 255}
     assert not dataset.X_train[:, :2].any()
     # classify.py reads pictures by what is stored with the model, which is the dataset's.
-    stored = images.Preprocessing.from_json(dataset.manifest["preprocessing"])
-    character = images.read_character(str(toy_folder / "bar" / "1.png"), stored)
+    stored = Preprocessing.from_json(dataset.manifest["preprocessing"])
+    character = read_image(str(toy_folder / "bar" / "1.png"), stored)
     np.testing.assert_array_equal(dataset.X_train[0], character)
 
 
@@ -205,7 +206,7 @@ def test_selections_are_stored_and_summed_up(tmp_path):
     folder = make_folder(tmp_path / "shapes", {"ring": 60, "bar": 30, "cross": 10})
     run = run_script("create_dataset.py", folder, "--coverage", ".9", cwd=tmp_path)
     assert "coverage: 2 classes make up 90.0 %, 1 others are one class, rare" in run.stdout
-    manifest = datasets.open_dataset(tmp_path / "characters_dataset").manifest
+    manifest = open_dataset(tmp_path / "characters_dataset").manifest
     assert manifest["selection"] == {
         "coverage": 0.9, "kept": 2, "share": 0.9, "rare": ["cross"],
     }  # fmt: skip
@@ -216,7 +217,7 @@ def test_selections_are_stored_and_summed_up(tmp_path):
     )  # fmt: skip
     assert "classes: the 2 of list.txt" in run.stdout
     assert "at most 40 pictures of a class" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert dataset.class_names == ["bar", "ring"]
     assert sum(dataset.manifest["counts"].values()) == 70
 
@@ -233,7 +234,7 @@ def test_groups_found_by_regex_never_cross_splits(tmp_path):
     run = run_script("create_dataset.py", folder, *arguments, cwd=tmp_path)
     assert "split: 80/10/10, whole groups at a time" in run.stdout
     assert "groups: 10 (group), each in one split only" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     writers = [set((255 - x[:, 4, 4].astype(int)) // 10) for x in (dataset.X_train, dataset.X_test)]
     assert len(writers[0]) == 8
     assert not writers[0] & writers[1]
@@ -252,7 +253,7 @@ def test_an_output_never_replaces_what_is_read(tmp_path):
     assert table.read_bytes() == before
     run_script(*arguments, "out", cwd=tmp_path)
     run_script("inspect_dataset.py", "out", "--html", "out", cwd=tmp_path, expect=4)
-    assert datasets.open_dataset(tmp_path / "out")
+    assert open_dataset(tmp_path / "out")
     assert folder.exists()
 
 

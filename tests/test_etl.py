@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import draw_shape, run_script
 
-from glyphs import datasets
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import PictureError, UsageError
-from glyphs.readers import Options, etl, sources
-from glyphs.readers.listing import open_listing
+from glyphs.sources import etl, opening
+from glyphs.sources.index import Options
 
 # Format -> name of a file, width, height, largest value of a pixel.
 KINDS = {
@@ -53,7 +53,7 @@ def random_records(kind, count, seed=0, first_sheet=1):
 
 def open_index(path, reader=None):
     options = Options(reader=reader)
-    return etl.index(open_listing(path, f"{path}.scratch"), options)
+    return etl.index(opening.open_listing(path, f"{path}.scratch"), options)
 
 
 def pictures(index):
@@ -115,7 +115,7 @@ def test_archives_and_single_files_are_read_alike(tmp_path, pack):
         with tarfile.open(source, "w:gz" if pack == "tar.gz" else "w") as archive:
             archive.add(folder, "ETL9G")
     scratch = tmp_path / "scratch"
-    with sources.open_index(source, Options(), scratch=scratch) as index:
+    with opening.open_index(source, Options(), scratch=scratch) as index:
         assert index.reader == "etl9g"
         assert [picture.tobytes() for picture in pictures(index)] == expected
     assert not scratch.exists()
@@ -140,7 +140,7 @@ def test_damaged_member_of_an_archive_is_named_and_the_others_are_read(tmp_path)
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_of_other_names_are_told_by_content(tmp_path, kind):
     (tmp_path / "data.bin").write_bytes(encode_file(kind, random_records(kind, 20)))
-    assert etl.recognise(open_listing(tmp_path, "scratch"))
+    assert etl.recognise(opening.open_listing(tmp_path, "scratch"))
     assert open_index(tmp_path).reader == kind
 
 
@@ -159,17 +159,17 @@ def test_folder_of_two_formats_needs_the_reader(tmp_path):
     with pytest.raises(UsageError, match="ETL8B or ETL9B"):
         open_index(tmp_path)
     scratch = tmp_path / "scratch"
-    with sources.open_index(tmp_path, Options(), scratch=scratch, reader="etl8b") as index:
+    with opening.open_index(tmp_path, Options(), scratch=scratch, reader="etl8b") as index:
         assert index.reader == "etl8b"
         assert len(index.samples) == 6
 
 
 def test_other_sources_are_not_recognised(tmp_path, toy_folder):
-    assert not etl.recognise(open_listing(toy_folder, "scratch"))
+    assert not etl.recognise(opening.open_listing(toy_folder, "scratch"))
     (tmp_path / "numbers.dat").write_text("1234567890" * 10_000)
     (tmp_path / "001.gnt").write_bytes(b"\0" * 10_000)
     (tmp_path / "noise").write_bytes(random.Random(0).randbytes(600_000))
-    assert not etl.recognise(open_listing(tmp_path, "scratch"))
+    assert not etl.recognise(opening.open_listing(tmp_path, "scratch"))
 
 
 def test_folders_of_splits_keep_them(tmp_path):
@@ -298,7 +298,7 @@ def test_create_dataset_reads_a_folder_of_etl9b(tmp_path):
         (folder / f"ETL9B_{number}").write_bytes(encode_file("etl9b", records))
     run = run_script("create_dataset.py", folder, cwd=tmp_path)
     assert "60 pictures of 3 classes" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert dataset.class_names == ["2422", "3021", "4F53"]
     assert np.median(dataset.X_train) == 0
     assert dataset.X_train.max() == 255

@@ -5,7 +5,7 @@ import pytest
 from conftest import index_of, make_folder
 
 from glyphs.errors import UsageError
-from glyphs.readers import folders
+from glyphs.sources import folders
 
 
 def touch(folder, *names):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import draw_shape, run_script
 
-from glyphs import datasets
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import PictureError, UsageError
-from glyphs.readers import SPLITS, Options, gnt, sources
-from glyphs.readers.listing import open_listing
+from glyphs.sources import gnt, opening
+from glyphs.sources.index import SPLITS, Options
 
 TAGS = {"U+554A": b"\xb0\xa1", "U+963F": b"\xb0\xa2", "U+0041": b"A\0"}  # 啊, 阿, A
 
@@ -36,7 +36,7 @@ def encode_file(count, seed=0):
 
 
 def open_index(path):
-    return gnt.index(open_listing(path, f"{path}.scratch"), Options())
+    return gnt.index(opening.open_listing(path, f"{path}.scratch"), Options())
 
 
 def pictures(index):
@@ -106,7 +106,7 @@ def test_archives_and_single_files_are_read_alike(tmp_path, pack):
     else:
         with tarfile.open(source, "w:xz") as archive:
             archive.add(tmp_path / "gnt", "gnt")
-    with sources.open_index(source, Options(), scratch=tmp_path / "scratch") as index:
+    with opening.open_index(source, Options(), scratch=tmp_path / "scratch") as index:
         assert index.reader == "gnt"
         assert [picture.tobytes() for picture in pictures(index)] == expected
 
@@ -114,7 +114,7 @@ def test_archives_and_single_files_are_read_alike(tmp_path, pack):
 def test_other_sources_are_not_recognised(tmp_path, toy_folder):
     (tmp_path / "ETL9B_1").write_bytes(b"\0" * 5760)
     for folder in (toy_folder, tmp_path):
-        assert not gnt.recognise(open_listing(folder, "scratch"))
+        assert not gnt.recognise(opening.open_listing(folder, "scratch"))
 
 
 @pytest.mark.parametrize("kept", [3, 10, 500])
@@ -237,7 +237,7 @@ def test_create_dataset_reads_a_folder_of_gnt(tmp_path):
         (folder / f"{writer:03}-f.gnt").write_bytes(b"".join(data))
     run = run_script("create_dataset.py", folder, cwd=tmp_path)
     assert "60 pictures of 3 classes" in run.stdout
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert dataset.class_names == sorted(TAGS)
     assert dataset.characters == ["A", "啊", "阿"]
     assert np.median(dataset.X_train) < 30

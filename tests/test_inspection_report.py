@@ -12,7 +12,7 @@ from glyphs import fonts
 from glyphs.inspection import audit_worker, findings
 from glyphs.inspection import report as page_report
 from glyphs.inspection.advice import advise
-from glyphs.readers import Index, Samples
+from glyphs.sources.index import Index, Samples
 
 
 @pytest.fixture
@@ -58,7 +58,8 @@ class Memory(Samples):
 
     def chunk(self, numbers):
         rng = np.random.default_rng(numbers[0])
-        return audit_worker.ImagesChunk(16, 16, [rng.bytes(256) for _ in numbers])
+        noise = [rng.bytes(256) for _ in numbers]
+        return audit_worker.DatasetImages((16, 16), [("noise", 0, noise)])
 
 
 def test_pages_of_many_classes_stay_small():

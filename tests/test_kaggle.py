@@ -9,9 +9,11 @@ import pytest
 from conftest import run_script
 from PIL import Image
 
-from glyphs import datasets, images
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import PictureError, UsageError
-from glyphs.readers import Options, kaggle, listing, sources
+from glyphs.images import decode
+from glyphs.sources import kaggle, listing, opening
+from glyphs.sources.index import Options
 
 HEADER = "image_id,labels\n"
 PAGES = {  # image_id -> boxes; each character lies on two pages
@@ -42,7 +44,7 @@ def write(folder, pages=PAGES, *, pictures="train_images", rows=()):
 def read(source, scratch, size=128, reader=None, **options):
     """Return the Index of a source and its images (or PictureErrors), as workers decode them."""
     options = Options(**options)
-    with sources.open_index(source, options, scratch=str(scratch), reader=reader) as index:
+    with opening.open_index(source, options, scratch=str(scratch), reader=reader) as index:
         pictures = []
         for run in index.samples.runs(range(len(index.samples)), size):
             chunk = pickle.loads(pickle.dumps(index.samples.chunk(list(run))))
@@ -107,8 +109,9 @@ def test_the_table_alone_may_be_named(tmp_path):
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_each_page_is_decoded_once(tmp_path, monkeypatch, size):
     decoded = []
-    read_picture = images.read_picture
-    monkeypatch.setattr(images, "read_picture", lambda p: decoded.append(p) or read_picture(p))
+    monkeypatch.setattr(
+        listing, "read_picture", lambda p: decoded.append(p) or decode.read_picture(p)
+    )
     _, found = read(write(tmp_path / "data"), tmp_path / "scratch", size=size)
     assert len(decoded) == len(set(decoded)) == len(PAGES)
     assert_same(found, crops())
@@ -227,7 +230,7 @@ def test_without_boxes_or_table_there_is_a_clear_error(tmp_path):
     with pytest.raises(UsageError, match="no boxes on pages that are there"):
         read(folder, tmp_path / "scratch")
     (folder / "train.csv").write_text("file,label\n")
-    found = listing.open_listing(folder, None)
+    found = opening.open_listing(folder, None)
     assert not kaggle.recognise(found)
     with pytest.raises(UsageError, match=r"expected one train\.csv of image_id,labels"):
         kaggle.index(found, Options())
@@ -290,7 +293,7 @@ def test_create_dataset_end_to_end(tmp_path):
         assert "polarity: 24 dark-on-light" in run.stdout
         results.append((tmp_path / "characters_dataset").read_bytes())
     assert results[0] == results[1]
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert dataset.characters == ["\U0002000b", "は"]
     expected = 255 - np.array(Image.open(tmp_path / "data" / "train_images" / "0_1.jpg"))
     np.testing.assert_array_equal(dataset.X_train[1], expected[16:44, 16:44])

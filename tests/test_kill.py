@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, make_folder, run_script
 
-from glyphs import artifacts, datasets
+from glyphs.artifacts.loading import read_architecture
+from glyphs.artifacts.paths import Paths
+from glyphs.dataset.open import open_dataset
 
 KILLS = 20
 pytestmark = pytest.mark.slow
@@ -62,7 +64,7 @@ def test_killed_create_dataset_leaves_the_old_file(tmp_path):
     path = tmp_path / "characters_dataset"
     before = path.read_bytes()
     kill_at_random_moments(
-        *command, cwd=tmp_path, seconds=seconds, check=lambda: datasets.open_dataset(path)
+        *command, cwd=tmp_path, seconds=seconds, check=lambda: open_dataset(path)
     )
     run_script(*command, cwd=tmp_path)
     assert path.read_bytes() == before
@@ -77,7 +79,7 @@ def test_killed_create_augmented_dataset_leaves_the_old_file(toy_dataset, tmp_pa
     path = tmp_path / "characters_dataset_elastic"
     before = path.read_bytes()
     kill_at_random_moments(
-        *command, cwd=tmp_path, seconds=seconds, check=lambda: datasets.open_dataset(path)
+        *command, cwd=tmp_path, seconds=seconds, check=lambda: open_dataset(path)
     )
     run_script(*command, cwd=tmp_path)
     assert path.read_bytes() == before
@@ -133,19 +135,17 @@ def test_training_killed_again_and_again_ends_with_the_same_bytes(toy_dataset, t
             time.sleep(rng.uniform(0.1, 15))
         process.kill()
         process.wait()
-        if os.path.exists(artifacts.Paths(prefix).architecture):
-            artifacts.read_architecture(prefix)
+        if os.path.exists(Paths(prefix).architecture):
+            read_architecture(prefix)
     run_script(*command, "--resume", cwd=tmp_path / "cut")
-    whole, cut = (
-        artifacts.read_architecture(str(tmp_path / n / "model")) for n in ("whole", "cut")
-    )
+    whole, cut = (read_architecture(str(tmp_path / n / "model")) for n in ("whole", "cut"))
     assert whole == cut  # history and the SHA-256 of weights and ONNX form among it
     assert sorted(os.listdir(tmp_path / "cut")) == sorted(os.listdir(tmp_path / "whole"))
 
 
 def checkpoint_time(prefix):
     try:
-        return os.stat(artifacts.Paths(prefix).checkpoint).st_mtime_ns
+        return os.stat(Paths(prefix).checkpoint).st_mtime_ns
     except FileNotFoundError:
         return None
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from conftest import index_of, make_folder, run_script
 
-from glyphs import datasets, readers
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import PictureError, UsageError
-from glyphs.readers import listing, sources
+from glyphs.sources import listing, opening
+from glyphs.sources.index import Options
 
 KINDS = ("zip", "tar", "gztar", "xztar", "bztar")
 
@@ -27,7 +28,7 @@ def shapes(tmp_path_factory):
 def from_folder(shapes):
     path = shapes.parent / "from_folder"
     run_script("create_dataset.py", shapes, "--output", path)
-    return datasets.open_dataset(path)
+    return open_dataset(path)
 
 
 def pack(folder, kind, base):
@@ -38,7 +39,7 @@ def pack(folder, kind, base):
 def test_an_archive_gives_the_dataset_of_its_folder(shapes, from_folder, tmp_path, kind):
     archive = pack(shapes, kind, tmp_path / "packed")
     run_script("create_dataset.py", archive, "--output", tmp_path / "out")
-    dataset = datasets.open_dataset(tmp_path / "out")
+    dataset = open_dataset(tmp_path / "out")
     assert dataset.class_names == from_folder.class_names
     for name in ("X_train", "y_train", "X_val", "y_val", "X_test", "y_test"):
         np.testing.assert_array_equal(getattr(dataset, name), getattr(from_folder, name))
@@ -47,7 +48,7 @@ def test_an_archive_gives_the_dataset_of_its_folder(shapes, from_folder, tmp_pat
 
 def read_all(archive, scratch):
     """Return what comes of every sample: a size, or an error's text."""
-    with sources.open_index(archive, readers.Options(), scratch=scratch) as index:
+    with opening.open_index(archive, Options(), scratch=scratch) as index:
         chunk = index.samples.chunk(range(len(index.samples)))
         return [p.size if not isinstance(p, PictureError) else str(p) for p in chunk.pictures()]
 

@@ -7,9 +7,14 @@ import pytest
 import model
 import model30x30
 import model_for_augmented_dataset
-from glyphs import artifacts, catalogue, images, inference, networks
+from glyphs.artifacts.saving import _no_logging, write_model
 from glyphs.errors import UsageError
-from glyphs.networks import transfer
+from glyphs.images.preprocessing import Preprocessing
+from glyphs.inference import Classifier
+from glyphs.networks import catalogue, transfer
+from glyphs.networks.kanji import kanji
+from glyphs.networks.melnyk import melnyk
+from glyphs.networks.transfer import resnet152v2
 
 TRANSFER = ("xception", "resnet152v2")
 SMALL = [name for name in catalogue.NETWORKS if name not in TRANSFER]
@@ -110,7 +115,7 @@ def test_30x30_network_flattens_to_as_many_values_as_the_32x32_one():
 
 
 def test_constants_are_those_of_the_seed():
-    model = networks.kanji((32, 32), 100)
+    model = kanji((32, 32), 100)
     norm = model.get_layer("conv1_norm")
     assert (norm.momentum, norm.epsilon) == (0.9, 1e-6)
     assert model.get_layer("conv2").kernel_constraint.axis == [0, 1, 2]
@@ -120,7 +125,7 @@ def test_constants_are_those_of_the_seed():
 
 
 def test_pooling_of_melnyk_sums_every_map_with_weights():
-    network = networks.melnyk((48, 32), 3)
+    network = melnyk((48, 32), 3)
     pooling = network.get_layer("pooling")
     assert pooling.get_weights()[0].shape == (3, 2, 448, 1)
     weights = np.random.default_rng(0).normal(size=(3, 2, 448, 1)).astype(np.float32)
@@ -135,7 +140,7 @@ def test_pooling_of_melnyk_sums_every_map_with_weights():
 
 @pytest.fixture(scope="module")
 def xception():
-    return networks.xception((80, 80), 3, **SMALL_HEAD)
+    return transfer.xception((80, 80), 3, **SMALL_HEAD)
 
 
 def test_photograph_networks_get_three_channels_as_they_are_used_to(xception):
@@ -152,7 +157,7 @@ def test_of_random_weights_all_go_on_learning(xception):
 
 
 def test_six_layers_of_the_base_go_on_learning_also_after_a_round_trip(any_weights):
-    pretrained = networks.xception((80, 80), 3, **{**SMALL_HEAD, "weights": "file"})
+    pretrained = transfer.xception((80, 80), 3, **{**SMALL_HEAD, "weights": "file"})
     for network in (pretrained, keras.models.model_from_json(pretrained.to_json())):
         learning = [layer.name for layer in network.layers if layer.trainable_weights]
         assert learning[:5] == [
@@ -165,7 +170,7 @@ def test_six_layers_of_the_base_go_on_learning_also_after_a_round_trip(any_weigh
 def test_weights_from_a_file_are_those_of_the_base(name, tmp_path):
     original = transfer.APPLICATIONS[name](include_top=False, weights=None)
     path = tmp_path / transfer.WEIGHTS_FILES[name]
-    with artifacts._no_logging():
+    with _no_logging():
         original.save(path)
     network = build(name, (75, 80), 3, weights=str(path), units=(4,))
     named = [each for each in original.layers if not transfer.NUMBERED.fullmatch(each.name)]
@@ -181,7 +186,7 @@ def test_weights_that_are_none_are_refused_in_one_line(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError) as error:
-        networks.xception((80, 80), 3, weights=str(path))
+        transfer.xception((80, 80), 3, weights=str(path))
     assert str(error.value).startswith(f"{path}: ")
     assert "xception_weights_tf_dim_ordering_tf_kernels_notop.h5" in str(error.value)
     assert "\n" not in str(error.value)
@@ -194,7 +199,7 @@ def test_download_that_fails_says_which_file_to_fetch(monkeypatch, capsys):
 
     monkeypatch.setitem(transfer.APPLICATIONS, "resnet152v2", no_network)
     with pytest.raises(UsageError, match=r"fetch the file resnet152v2_\S+_notop.h5 .* --weights"):
-        networks.resnet152v2((32, 32), 3)
+        resnet152v2((32, 32), 3)
     assert capsys.readouterr().out == ""
 
 
@@ -216,11 +221,11 @@ def test_classifier_answers_like_keras(name, image_size, n_classes, tmp_path):
     network = build(name, image_size, n_classes)
     spread(network)
     names = [f"class {i}" for i in range(n_classes)]
-    preprocessing = images.Preprocessing((image_size,)).to_json()
+    preprocessing = Preprocessing((image_size,)).to_json()
     facts = {"class_names": names, "characters": names, "preprocessing": preprocessing}
     prefix = str(tmp_path / "model")
-    artifacts.write_model(prefix, network, facts)
-    classifier = inference.Classifier(prefix)
+    write_model(prefix, network, facts)
+    classifier = Classifier(prefix)
     for size in [image_size] if all(network.input_shape[1:3]) else [image_size, (17, 90)]:
         pictures = np.random.default_rng(0).integers(0, 256, (3, *size), np.uint8)
         expected = np.asarray(network(pictures[..., None].astype(np.float32)))

@@ -3,7 +3,8 @@
 import numpy as np
 from conftest import run_script
 
-from glyphs import datasets, images
+from glyphs.dataset.open import open_dataset
+from glyphs.images.preprocessing import read_image, resize_images
 from glyphs.inference import Classifier
 
 
@@ -34,8 +35,8 @@ def test_30x30_model_repeats_its_resizing_in_classify(toy_folder, unseen, tmp_pa
     assert "classes, 30x30" in run.stdout
     classifier = Classifier(str(tmp_path / "model30x30"))
     assert classifier.preprocessing.image_sizes == ((32, 32), (30, 30))
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
-    learned = images.resize_images(dataset.X_train[:1], (30, 30))[0]
+    dataset = open_dataset(tmp_path / "characters_dataset")
+    learned = resize_images(dataset.X_train[:1], (30, 30))[0]
     path = str(toy_folder / "bar" / "1.png")
-    np.testing.assert_array_equal(images.read_character(path, classifier.preprocessing), learned)
+    np.testing.assert_array_equal(read_image(path, classifier.preprocessing), learned)
     assert accuracy(unseen, "--model", "model30x30", cwd=tmp_path) >= 0.9

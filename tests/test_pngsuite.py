@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from conftest import DATA, run_script
 
-from glyphs import datasets, images
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import PictureError
+from glyphs.images.decode import read_picture
+from glyphs.images.preprocessing import read_image
 
 SUITE = DATA / "pngsuite"
 pytestmark = pytest.mark.skipif(not SUITE.exists(), reason="the real data are not here")
@@ -85,7 +87,7 @@ def decode(path):
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
 def test_a_valid_picture_has_the_grey_values_of_its_definition(path):
-    found = np.asarray(images.read_picture(path)).astype(float)
+    found = np.asarray(read_picture(path)).astype(float)
     np.testing.assert_allclose(found, decode(path), atol=1.6)  # three roundings
 
 
@@ -93,7 +95,7 @@ def test_a_valid_picture_has_the_grey_values_of_its_definition(path):
 def test_an_interlaced_picture_equals_the_other_one(path):
     # bga: with a background colour, which is not used, or else the same as bas.
     other = path.with_name(path.name[:3].replace("bga", "bas") + "n" + path.name[4:])
-    np.testing.assert_array_equal(images.read_picture(path), images.read_picture(other))
+    np.testing.assert_array_equal(read_picture(path), read_picture(other))
 
 
 def test_all_pictures_in_class_folders_become_a_dataset_and_broken_ones_are_named(tmp_path):
@@ -109,12 +111,10 @@ def test_all_pictures_in_class_folders_become_a_dataset_and_broken_ones_are_name
     for path in broken:
         assert f"/{path.name}: " in run.stderr
         with pytest.raises(PictureError):
-            images.read_picture(path)
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+            read_picture(path)
+    dataset = open_dataset(tmp_path / "characters_dataset")
     names = sorted(SUITE.glob("*.png"))
     expected = {
-        images.read_character(str(path), dataset.preprocessing).tobytes()
-        for path in names
-        if path in VALID
+        read_image(str(path), dataset.preprocessing).tobytes() for path in names if path in VALID
     }
     assert {image.tobytes() for image in dataset.X_train} == expected

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import DATA, ROOT, run_script
 
-from glyphs import readers
 from glyphs.inference import Classifier
-from glyphs.readers import sources
+from glyphs.sources import opening
+from glyphs.sources.index import SPLITS, Options
 
 MODEL = ROOT / "pretrained" / "devanagari" / "model"
 
@@ -25,8 +25,8 @@ def test_the_pretrained_model_is_whole_and_small():
 @pytest.mark.skipif(not DATA.exists(), reason="the real data are not here")
 def test_the_pretrained_model_reads_devanagari_as_its_readme_says(tmp_path):
     scratch = tmp_path / "unpacked"
-    with sources.open_index(DATA / "dhcd46.tar.xz", readers.Options(), scratch=scratch) as index:
-        test = np.flatnonzero(np.asarray(index.splits) == readers.SPLITS.index("test"))
+    with opening.open_index(DATA / "dhcd46.tar.xz", Options(), scratch=scratch) as index:
+        test = np.flatnonzero(np.asarray(index.splits) == SPLITS.index("test"))
         names = [index.class_names[index.labels[i]] for i in test[::30]]
         pictures = index.samples.chunk(test[::30].tolist()).pictures()
         for i, (picture, name) in enumerate(zip(pictures, names, strict=True)):

@@ -1,6 +1,7 @@
 """Facts about the project as a whole."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -21,21 +22,18 @@ SCRIPTS = [
 ]
 HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2"}
 
-# Imports go one way: a module may import those before it.
-ORDER = [
-    "errors", "files", "labels", "readers", "cli", "parallel", "fonts", "images", "readers.listing",
-    "readers.folders", "readers.table", "readers.records", "readers.gnt", "readers.etl",
-    "readers.kmnist", "readers.kaggle", "readers.sources", "inspection", "inspection.audit_worker",
-    "decoding", "splitting",
-    "selecting", "datasets_2016", "datasets", "building", "resampling", "elastic", "augmenting",
-    "previews", "networks.parts", "networks.kanji", "networks.kuzushiji", "networks.transfer",
-    "networks.kmnist", "networks.hebrew", "networks.melnyk", "networks.glyphnet", "networks",
-    "catalogue", "vetting", "conversion", "artifacts", "recipes", "batches", "optimizing",
-    "checkpoints", "backends", "training", "launching", "reports", "inference",
-    "explaining", "inspection.audit", "inspection.confusable", "inspection.findings",
-    "inspection.advice", "inspection.report_json", "inspection.report_text", "pages", "pages.page",
-    "pages.text", "pages.svg", "inspection.report",
+# The rooms of the house, from the ground up: each imports from itself and from those before it.
+ROOMS = [
+    "errors", "files", "characters", "fonts", "parallel", "images", "sources", "dataset", "augment",
+    "networks", "artifacts", "training", "inference", "pages", "inspection", "console", "options",
 ]  # fmt: skip
+COMMAND_LINE = {"console", "options"}
+MODULES = {
+    ".".join(path.relative_to(ROOT / "glyphs").with_suffix("").parts): path
+    for path in sorted((ROOT / "glyphs").rglob("*.py"))
+    if path.name != "__init__.py"
+}
+LONGEST = 300  # lines of a module
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -61,19 +59,35 @@ def imports_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "glyphs":
             base = node.module.removeprefix("glyphs").lstrip(".")
             names = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
-            found |= {name if name in ORDER else base for name in names}
-    return found - {""}
+            found |= {name if name in MODULES else base for name in names}
+    return found
 
 
-def test_imports_go_one_way():
-    for path in sorted((ROOT / "glyphs").rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT / "glyphs").with_suffix("").parts)
-        name = name.removesuffix(".__init__").removesuffix("__init__")
-        if not name:
-            continue
-        assert name in ORDER, f"{name} has no place in the order"
-        later = [module for module in imports_of(path) if ORDER.index(module) >= ORDER.index(name)]
-        assert not later, f"{name} imports {later}"
+def room_of(module):
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_from_those_below_it(module):
+    own = ROOMS.index(room_of(module))
+    for imported in imports_of(MODULES[module]):
+        assert imported in MODULES, f"{imported} is no module"
+        assert ROOMS.index(room_of(imported)) <= own, f"{module} imports {imported}"
+        assert room_of(imported) not in COMMAND_LINE, "only scripts import the command line"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    imports = {module: imports_of(path) for module, path in MODULES.items()}
+    graphlib.TopologicalSorter(imports).prepare()  # raises CycleError
+
+
+def test_modules_are_short_and_packages_empty():
+    too_long = {m for m, p in MODULES.items() if len(p.read_text().splitlines()) > LONGEST}
+    assert not too_long
+    faces = {
+        str(p.parent.relative_to(ROOT)): p.read_text() for p in ROOT.glob("glyphs/**/__init__.py")
+    }
+    assert {name for name, text in faces.items() if "import" in text} == {"glyphs/inference"}
 
 
 def test_lock_files_hold_hashes_and_no_addresses():

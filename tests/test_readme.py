@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import test_etl
 import test_kaggle
-import test_kmnist
+import test_mnist
 from conftest import ROOT, SHAPES, make_folder, run_script
 
 README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(set(re.findall(r"^    (?:\$ |.*\| )?python (\w+\.py.*)$", README, re.M)))
-IN_TEXT = re.findall(r"`python (\w+\.py[^`]*)`", README)
+TRAINING, DATA = ((ROOT / "docs" / name).read_text() for name in ("training.md", "data.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "".join(page.read_text() for page in PAGES)
+COMMANDS = sorted(set(re.findall(r"^    (?:\$ |.*\| )?python (\w+\.py.*)$", TEXT, re.M)))
+IN_TEXT = sorted(set(re.findall(r"`(?:KERAS_BACKEND=jax )?python (\w+\.py[^`]*)`", TEXT)))
 
 
 @pytest.mark.parametrize("command", COMMANDS + IN_TEXT)
@@ -31,16 +34,26 @@ def test_commands_are_found():
     }  # fmt: skip
 
 
-def test_links_and_listed_files_exist():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_exist(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_is_a_front_door():
+    assert len(README.splitlines()) < 250
+
+
+def test_listed_files_exist():
     listing = README.split("## The files")[1].split("`characters_dataset`")[0]
-    for name in re.findall(r"^    (\S+\.(?:py|txt|lock))", listing, re.M):
+    for name in re.findall(r"^    (\S+\.(?:py|txt|lock)|\S+/)", listing, re.M):
         assert (ROOT / name).exists(), name
+    rooms = re.findall(r"(\w+)/", "".join(re.findall(r"^        (\w+/.*?) {3,}", listing, re.M)))
+    assert set(rooms) == {path.parent.name for path in ROOT.glob("glyphs/*/__init__.py")}
 
 
 def test_list_of_networks_is_what_the_readme_shows():
-    shown = README.split("$ python train.py --list\n")[1].split("    ...")[0].splitlines()
+    shown = TRAINING.split("$ python train.py --list\n")[1].split("    ...")[0].splitlines()
     printed = run_script("train.py", "--list").stdout.splitlines()
     assert [line.strip() for line in shown] == printed[: len(shown)]
 
@@ -64,14 +77,16 @@ def sources(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 4
     images[7] = 0  # blank
-    test_kmnist.write_pair(tmp_path / "kmnist", "npz", "kmnist-test", images, labels)
+    test_mnist.write_pair(tmp_path / "kmnist", "npz", "kmnist-test", images, labels)
     return tmp_path
 
 
 def test_sources_are_read_by_the_commands_of_the_readme(sources):
-    section = README.split("## Your own data")[1].split("## From Python")[0]
-    commands = re.findall(r"^    (?:\$ )?python (\w+_dataset\.py.*)$", section, re.M)
+    commands = re.findall(r"^    (?:\$ )?python (\w+_dataset\.py.*)$", DATA, re.M)
     assert len(commands) == 5
+    assert set(re.findall(r"^    python (create_dataset\.py.*)$", README, re.M)) <= set(
+        commands
+    ) | {"create_dataset.py characters"}
     for command in commands:
         expected = 5 if command.startswith("inspect") else 0
         run = run_script(*shlex.split(command), cwd=sources, expect=expected)
@@ -93,7 +108,7 @@ def test_trainings_of_the_readme_run(sources):
         "classify.py scans/ --format csv",
         "classify.py --model out/model scans/",
     ):
-        assert f"python {command}" in README or "out/model" in command
+        assert f"python {command}" in TEXT or "out/model" in command
         run_script(*shlex.split(command), cwd=sources)
     assert (sources / "out" / "model_curves.png").exists()
 

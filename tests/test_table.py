@@ -4,7 +4,7 @@ import shutil
 import pytest
 from conftest import index_of, make_folder, run_script
 
-from glyphs import datasets
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import UsageError
 
 
@@ -138,6 +138,6 @@ def test_a_dataset_is_built_from_a_table(tmp_path):
     run = run_script("create_dataset.py", folder / "all.csv", cwd=tmp_path)
     assert "groups: 5 (group), each in one split only" in run.stdout
     assert "ring/99.png: no such file" in run.stderr
-    dataset = datasets.open_dataset(tmp_path / "characters_dataset")
+    dataset = open_dataset(tmp_path / "characters_dataset")
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [24, 8, 8]
     assert dataset.manifest["groups"]["kept_apart"] is True

@@ -9,10 +9,14 @@ import pytest
 from conftest import SHAPES, make_folder, run_script
 from PIL import Image
 
-import train
-from glyphs import artifacts, catalogue, datasets, recipes, reports
+from glyphs.artifacts.loading import read_architecture
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import UsageError
 from glyphs.inference import Classifier
+from glyphs.networks import catalogue
+from glyphs.training import history, recipe
+from glyphs.training.history import TensorBoard
+from glyphs.training.recipe import enough_epochs
 
 BACKENDS = ("tensorflow", "jax")
 
@@ -35,34 +39,61 @@ def test_list_names_every_network_and_its_size():
     assert "1,277,060 parameters" in lines[0]
 
 
-def test_every_network_has_a_recipe():
-    assert list(recipes.DEFAULTS) == sorted(catalogue.NETWORKS, key=list(recipes.DEFAULTS).index)
-    for name, settings in recipes.DEFAULTS.items():
-        settings = {key: value for key, value in settings.items() if key != "least_steps"}
-        recipes.Recipe(network=name, seed=1, **settings)
+@pytest.mark.parametrize("name", catalogue.NETWORKS)
+def test_every_network_has_a_recipe(name):
+    made = recipe.for_network(name, 100_000, seed=1)
+    entry = catalogue.find(name)
+    assert {key: getattr(made, key) for key in entry.recipe if key != "least_steps"} == {
+        key: value for key, value in entry.recipe.items() if key != "least_steps"
+    }
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        ("model", "kanji"),
+        ("model30x30", "kanji30"),
+        ("model_for_augmented_dataset", "kanji-wide"),
+    ],
+)
+def test_the_model_scripts_are_what_the_catalogue_says(script, name, monkeypatch, toy_dataset):
+    page, entry = importlib.import_module(script), catalogue.find(name)
+    started = []
+    monkeypatch.setattr("glyphs.training.launch.train", lambda *a, **k: started.append(a))
+    page.main(["--dataset", str(toy_dataset)])
+    dataset, build_network, its_recipe, _ = started[0]
+    assert its_recipe == recipe.for_network(
+        name,
+        len(dataset.X_train),
+        seed=1,
+        **({"save_each_gain": True} if name == "kanji-wide" else {}),
+    )
+    assert getattr(page, "IMAGE_SIZE", entry.image_size) == entry.image_size
+    ours, theirs = build_network(entry.image_size, 7), catalogue.build(name, entry.image_size, 7)
+    assert ours.to_json() == theirs.to_json()
 
 
 def test_few_pictures_are_seen_in_more_epochs():
-    assert recipes.enough_epochs(20, 2000, 19_081, 64) == 20
-    assert recipes.enough_epochs(20, 2000, 2_000, 64) == 63  # of 32 steps
-    assert recipes.enough_epochs(20, 2000, 10, 64) == 200
-    assert recipes.enough_epochs(300, 2000, 10, 64) == 300
-    assert recipes.enough_epochs(20, 0, 10, 64) == 20
+    assert enough_epochs(20, 2000, 19_081, 64) == 20
+    assert enough_epochs(20, 2000, 2_000, 64) == 63  # of 32 steps
+    assert enough_epochs(20, 2000, 10, 64) == 200
+    assert enough_epochs(300, 2000, 10, 64) == 300
+    assert enough_epochs(20, 0, 10, 64) == 20
 
 
 def test_epochs_are_as_said_or_as_the_pictures_need():
-    few, many = (train.recipe_of(train.parse_args([]), n) for n in (640, 64_000))
+    few, many = (recipe.for_network("glyphnet", n, seed=1) for n in (640, 64_000))
     assert (few.epochs, many.epochs) == (200, 20)
-    assert train.recipe_of(train.parse_args(["--epochs", "3"]), 640).epochs == 3
+    assert recipe.for_network("glyphnet", 640, seed=1, epochs=3).epochs == 3
 
 
 def test_pictures_are_counted_that_are_trained_on(toy_dataset):
-    dataset = datasets.open_dataset(toy_dataset)
-    assert train.count_pictures(dataset, None) == 144
+    dataset = open_dataset(toy_dataset)
+    assert dataset.n_trained_on(0) == 144
     elastic = dataclasses.replace(dataset, X_train_elastic=np.tile(dataset.X_train, (2, 1, 1)))
-    assert train.count_pictures(elastic, None) == 3 * 144
+    assert elastic.n_trained_on(0) == 3 * 144
     without_val = dataclasses.replace(elastic, X_val=elastic.X_val[:0], y_val=elastic.y_val[:0])
-    assert train.count_pictures(without_val, 0.25) == 108
+    assert without_val.n_trained_on(0.25) == 108
 
 
 def losses(dataset, folder, *options):
@@ -71,7 +102,7 @@ def losses(dataset, folder, *options):
         "train.py", dataset, "--network", "kmnist", "--epochs", 1, "--output", name,
         "--batch-size", 20, *options, cwd=folder,
     )  # fmt: skip
-    history = artifacts.read_architecture(str(folder / name))["glyphs"]["figures"]["history"]
+    history = read_architecture(str(folder / name))["glyphs"]["figures"]["history"]
     return history[0]["loss"]
 
 
@@ -88,7 +119,7 @@ def test_every_option_changes_the_training(toy_dataset, tmp_path):
 
 
 def test_a_folder_is_built_on_the_way_as_the_network_wants_it(trained):
-    dataset = datasets.open_dataset(trained / "model_dataset")
+    dataset = open_dataset(trained / "model_dataset")
     assert dataset.preprocessing.image_size == (28, 28)
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [144, 36, 0]
 
@@ -109,7 +140,7 @@ def test_the_log_says_what_is_saved(trained):
 def test_history_curves_and_results_lie_beside_the_model(trained):
     with open(trained / "model_history.csv", newline="") as file:
         history = list(csv.DictReader(file))
-    stored = artifacts.read_architecture(str(trained / "model"))["glyphs"]["figures"]["history"]
+    stored = read_architecture(str(trained / "model"))["glyphs"]["figures"]["history"]
     assert [float(epoch["val_loss"]) for epoch in history] == [e["val_loss"] for e in stored]
     assert [epoch["epoch"] for epoch in history] == ["1", "2", "3"]
     picture = np.asarray(Image.open(trained / "model_curves.png").convert("L"))
@@ -132,7 +163,7 @@ def test_a_model_is_fine_tuned_to_other_classes_with_every_option(trained, tmp_p
     assert f"initial weights: 4 of 5 layers from {trained}/model" in run.stdout
     training = json.loads((tmp_path / "tuned_architecture.json").read_text())["glyphs"]["training"]
     assert training["optimizer"] == "adamw"
-    assert training["augment"] == "seed"
+    assert training["augment"] == "classic"
     assert training["class_weights"] is True
     assert training["mixed_precision"] is True
     saved = "saved tuned_architecture.json and tuned_weights.h5: a refit on train, val and test "
@@ -161,7 +192,7 @@ def tuned(trained, tmp_path_factory):
 
 def test_backends_give_the_same_curve(tuned):
     # The same first weights, pictures and distortions; other dropout, which is the noise.
-    facts = [artifacts.read_architecture(str(tuned / name))["glyphs"] for name in BACKENDS]
+    facts = [read_architecture(str(tuned / name))["glyphs"] for name in BACKENDS]
     assert [f["versions"]["backend"].split()[0] for f in facts] == list(BACKENDS)
     ours, theirs = (f["figures"]["history"] for f in facts)
     for a, b in zip(ours, theirs, strict=True):
@@ -179,7 +210,7 @@ def test_models_of_both_backends_give_the_same_answers(tuned, toy_folder):
 
 def test_tensorboard_gets_every_epoch(tuned):
     board = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
-    history = artifacts.read_architecture(str(tuned / "jax"))["glyphs"]["figures"]["history"]
+    history = read_architecture(str(tuned / "jax"))["glyphs"]["figures"]["history"]
     names = ("loss", "accuracy", "learning_rate")
     for folder, prefix in (("train", ""), ("validation", "val_")):
         events = board.EventAccumulator(str(tuned / "board jax" / folder)).Reload()
@@ -192,7 +223,7 @@ def test_tensorboard_gets_every_epoch(tuned):
 
 def test_tensorboard_is_told_at_first_of_the_epochs_before_a_resume(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    board = reports.TensorBoard(str(tmp_path))
+    board = TensorBoard(str(tmp_path))
     history = [{"phase": "search", "loss": 0.5}, {"phase": "search", "loss": 0.25}]
     board.write(history)
     board.write([*history, {"phase": "search", "loss": 0.125}])
@@ -205,9 +236,9 @@ def test_tensorboard_is_told_at_first_of_the_epochs_before_a_resume(tmp_path):
 
 
 def test_without_tensorboard_a_line_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(reports.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(history.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install tensorboard"):
-        reports.TensorBoard(str(tmp_path / "board"))
+        TensorBoard(str(tmp_path / "board"))
     assert not (tmp_path / "board").exists()
 
 

@@ -12,12 +12,27 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_script
 
-from glyphs import artifacts, datasets, images, optimizing, recipes, training
-from glyphs.batches import Batches, Distortion, Pictures, balanced_weights
+from glyphs import console
+from glyphs.artifacts import onnx_file
+from glyphs.artifacts.loading import load_model, read_architecture
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import ArtifactError, GlyphsError
+from glyphs.images.preprocessing import resize_images
+from glyphs.training import checkpoint, cycles, optimizer
+from glyphs.training import recipe as recipe_module
+from glyphs.training.batches import (
+    Batches,
+    Distortion,
+    LabelledImages,
+    Splits,
+    balanced_weights,
+    images_of,
+)
+from glyphs.training.learner import Learner
+from glyphs.training.loop import Training
+from glyphs.training.recipe import Recipe
 
-EpochProgress = training.EpochProgress
-RECIPE = recipes.Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, refit=True)
+RECIPE = Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, refit=True)
 
 
 def small_network(image_size, n_classes):
@@ -33,16 +48,20 @@ def small_network(image_size, n_classes):
 
 @pytest.fixture(scope="module")
 def dataset(toy_dataset):
-    return datasets.open_dataset(toy_dataset)
+    return open_dataset(toy_dataset)
 
 
 class Interrupted(BaseException):
     """Stands for kill -9: nothing in the program handles it."""
 
 
+def make(dataset, prefix, recipe=RECIPE):
+    return Training(dataset, small_network, recipe, str(prefix), log=console)
+
+
 def train(dataset, prefix, recipe=RECIPE, *, stop_after=None, resume=False):
     """Train without the conversion to ONNX; stop as if killed, after so many checkpoints."""
-    run = training.Training(dataset, small_network, recipe, str(prefix))
+    run = make(dataset, prefix, recipe)
     write, written = run.write_checkpoint, []
 
     def write_and_count():
@@ -59,13 +78,17 @@ def train(dataset, prefix, recipe=RECIPE, *, stop_after=None, resume=False):
     return run
 
 
+def is_finished(run):
+    return checkpoint.is_finished(run.prefix, run.identity, run.recipe)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def no_conversion():
     def convert(prefix, architecture):
         raise ArtifactError("not converted in this test")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifacts, "convert", convert)
+        patch.setattr(onnx_file, "convert", convert)
         yield
 
 
@@ -79,7 +102,7 @@ def test_resumed_run_ends_with_the_same_weights(dataset, tmp_path, whole_run, st
     assert train(dataset, tmp_path / "cut", stop_after=stop_after) is None
     resumed = train(dataset, tmp_path / "cut", resume=True)
     assert resumed.state.history == whole_run.state.history
-    for one, other in zip(resumed.variables(), whole_run.variables(), strict=True):
+    for one, other in zip(resumed.learner.variables, whole_run.learner.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     for name in ("weights", "architecture"):
         one, other = (
@@ -97,12 +120,12 @@ def test_mixed_precision_changes_the_training_alone(dataset, tmp_path):
     usual = dataclasses.replace(RECIPE, label_smoothing=0.1)
     recipe = dataclasses.replace(usual, mixed_precision=True)
     run = train(dataset, tmp_path / "m", recipe)
-    assert run.model.get_layer("dense").compute_dtype == "bfloat16"
-    assert {weight.dtype for weight in run.model.weights} == {"float32"}
+    assert run.learner.model.get_layer("dense").compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in run.learner.model.weights} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
     assert "bfloat16" not in (tmp_path / "m_architecture.json").read_text()
-    saved = artifacts.load_model(str(tmp_path / "m"))[0]
-    for a, b in zip(saved.get_weights(), run.model.get_weights(), strict=True):
+    saved = load_model(str(tmp_path / "m"))[0]
+    for a, b in zip(saved.get_weights(), run.learner.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert train(dataset, tmp_path / "cut", recipe, stop_after=3) is None
     resumed = train(dataset, tmp_path / "cut", recipe, resume=True)
@@ -117,7 +140,7 @@ def test_mixed_precision_changes_the_training_alone(dataset, tmp_path):
 def test_what_mixed_precision_measures_is_what_it_saves(dataset, tmp_path):
     recipe = dataclasses.replace(RECIPE, mixed_precision=True, refit=False)
     train(dataset, tmp_path / "m", recipe)
-    saved, facts = artifacts.load_model(str(tmp_path / "m"))
+    saved, facts = load_model(str(tmp_path / "m"))
     saved.compile(loss="sparse_categorical_crossentropy")
     loss = saved.evaluate(dataset.X_test[..., None], dataset.y_test, verbose=0)
     assert loss == pytest.approx(facts["figures"]["test"]["loss"], rel=1e-5)
@@ -131,11 +154,11 @@ def test_refit_sees_all_pictures_for_the_epochs_of_the_search(whole_run):
 
 
 def test_refit_starts_from_the_initial_weights(dataset, tmp_path):
-    run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
-    run.build_model(100)
-    first = run.model.get_weights()
-    run.build_model(100)
-    for one, other in zip(first, run.model.get_weights(), strict=True):
+    run = make(dataset, str(tmp_path / "m"))
+    run.learner.start(100)
+    first = run.learner.model.get_weights()
+    run.learner.start(100)
+    for one, other in zip(first, run.learner.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -144,56 +167,52 @@ def test_without_refit_the_saved_weights_are_those_of_the_best_epoch(dataset, tm
     history = run.state.history
     best = min(range(len(history)), key=lambda i: history[i]["val_loss"])
     assert run.state.best["epoch"] == best + 1
-    val = run.pictures("val")
-    assert run.evaluate(val)[0] == pytest.approx(history[best]["val_loss"], rel=1e-5)
+    val = images_of(dataset, "val")
+    assert run.learner.evaluate(val)[0] == pytest.approx(history[best]["val_loss"], rel=1e-5)
 
 
 def test_cycle_stops_after_the_patience_and_counts_it(dataset, tmp_path):
     recipe = dataclasses.replace(RECIPE, epochs=9, patience=2, refit=False)
-    run = training.Training(dataset, small_network, recipe, str(tmp_path / "m"))
+    run = make(dataset, tmp_path / "m", recipe)
     losses = iter([3, 2, 4, 2, 9, 9, 9])  # equal is no gain; then a cycle without any gain
-    run.evaluate = lambda pictures: (float(next(losses, 1)), 0.5)
+    run.learner.evaluate = lambda images: (float(next(losses, 1)), 0.5)
     run.run(resume=False)
     assert run.state.stopping == [4, 3]
     assert run.state.best["epoch"] == 2
 
 
-def test_learning_rate_falls_in_the_second_cycle(dataset, tmp_path):
-    run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
-    run.build_model(100)
-    run.state.cycle = 1
-    train_pictures = run.pictures("train")
-    run.run_epoch(train_pictures, train_pictures)
-    assert float(run.model.optimizer.learning_rate) == pytest.approx(0.0002)
+def test_learning_rate_falls_in_the_second_cycle(whole_run):
+    rates = [(e["cycle"], e["learning_rate"]) for e in whole_run.state.history]
+    assert {cycle: pytest.approx(rate) for cycle, rate in rates} == {1: 0.002, 2: 0.0002}
 
 
-def test_pictures_take_from_all_parts():
+def test_images_are_taken_from_all_parts():
     rng = np.random.default_rng(0)
     parts = [(rng.integers(0, 255, (n, 2, 3), dtype=np.uint8), np.arange(n)) for n in (3, 0, 4)]
-    pictures = Pictures((2, 3), *parts)
+    images = LabelledImages((2, 3), *parts)
     samples = np.array([6, 0, 3, 2, 3])
-    x, y = pictures.take(samples)
-    everything = np.concatenate([images for images, _ in parts])
+    x, y = images.take(samples)
+    everything = np.concatenate([part for part, _ in parts])
     np.testing.assert_array_equal(x, everything[samples])
     assert y.tolist() == [3, 0, 0, 2, 0]
 
 
-def test_pictures_of_another_size_are_resized(dataset):
-    pictures = Pictures((12, 10), (dataset.X_train, dataset.y_train))
-    x, _ = pictures.take(np.array([3, 1]))
-    np.testing.assert_array_equal(x, images.resize_images(dataset.X_train[[3, 1]], (12, 10)))
+def test_images_of_another_size_are_resized(dataset):
+    images = LabelledImages((12, 10), (dataset.X_train, dataset.y_train))
+    x, _ = images.take(np.array([3, 1]))
+    np.testing.assert_array_equal(x, resize_images(dataset.X_train[[3, 1]], (12, 10)))
 
 
 def test_every_sample_comes_once_an_epoch(dataset):
-    pictures = Pictures((16, 16), (dataset.X_train, dataset.y_train))
-    batches = Batches(pictures, np.random.default_rng(0).permutation(len(pictures)), 50)
+    images = LabelledImages((16, 16), (dataset.X_train, dataset.y_train))
+    batches = Batches(images, np.random.default_rng(0).permutation(len(images)), 50)
     labels = np.concatenate([batches[i][1] for i in range(len(batches))])
     assert [len(batches[i][1]) for i in range(len(batches))] == [50, 50, 44]
     np.testing.assert_array_equal(np.bincount(labels), np.bincount(dataset.y_train))
 
 
 def test_a_val_loss_that_is_no_number_stops_the_training_too(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training.Training, "evaluate", lambda self, pictures: (math.inf, 0.1))
+    monkeypatch.setattr(Learner, "evaluate", lambda self, images: (math.inf, 0.1))
     with pytest.raises(GlyphsError, match="the val_loss is inf in epoch 1"):
         train(dataset, tmp_path / "m")
     assert not (tmp_path / "m_architecture.json").exists()
@@ -206,14 +225,14 @@ def test_a_conversion_that_answers_wrongly_is_not_left_behind(
         pathlib.Path(f"{prefix}.onnx").write_bytes(b"wrong")
         return b"wrong"
 
-    def compare(self, onnx):
+    def compare(onnx, model, images, path):
         raise ArtifactError("answers otherwise")
 
-    monkeypatch.setattr(artifacts, "convert", convert)
-    monkeypatch.setattr(training.Training, "compare", compare)
+    monkeypatch.setattr(onnx_file, "convert", convert)
+    monkeypatch.setattr(onnx_file, "compare", compare)
     train(dataset, tmp_path / "m", dataclasses.replace(COSINE, epochs=1))
     assert not (tmp_path / "m.onnx").exists()
-    stored = artifacts.read_architecture(str(tmp_path / "m"))["glyphs"]["sha256"]
+    stored = read_architecture(str(tmp_path / "m"))["glyphs"]["sha256"]
     assert stored["onnx"] is None
     assert "answers otherwise" in capsys.readouterr().err
 
@@ -226,12 +245,16 @@ def test_checkpoint_of_another_run_is_refused(dataset, tmp_path):
         train(dataset.resized((20, 20)), tmp_path / "m", resume=True)
 
 
+def test_a_recipe_of_an_older_file_is_understood():
+    stored = recipe_module.to_json(dataclasses.replace(RECIPE, augment="classic"))
+    older = {k: v for k, v in stored.items() if k != "mixed_precision"} | {"augment": "seed"}
+    assert recipe_module.of_today(older) == stored
+
+
 def test_a_finished_run_is_not_one_of_another_image_size(whole_run):
-    run = training.Training(
-        whole_run.dataset.resized((20, 20)), small_network, RECIPE, whole_run.prefix
-    )
-    assert whole_run.is_finished()
-    assert not run.is_finished()
+    run = make(whole_run.dataset.resized((20, 20)), whole_run.prefix)
+    assert is_finished(whole_run)
+    assert not is_finished(run)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
@@ -258,32 +281,33 @@ def test_finished_run_has_nothing_to_resume(dataset, whole_run, capsys):
 def test_best_weights_so_far_are_saved_if_asked(dataset, tmp_path):
     recipe = dataclasses.replace(RECIPE, refit=False, save_each_gain=True)
     train(dataset, tmp_path / "m", recipe, stop_after=2)
-    facts = artifacts.read_architecture(str(tmp_path / "m"))["glyphs"]
+    facts = read_architecture(str(tmp_path / "m"))["glyphs"]
     assert facts["saved_weights"] == "the best weights so far of a training that goes on"
     assert facts["figures"]["best"]["epoch"] == len(facts["figures"]["history"])
     resumed = train(dataset, tmp_path / "m", recipe, resume=True)
     assert resumed.state.phase == "done"
-    facts = artifacts.read_architecture(str(tmp_path / "m"))["glyphs"]
+    facts = read_architecture(str(tmp_path / "m"))["glyphs"]
     assert facts["saved_weights"] == "the weights measured on the test split"
 
 
 def test_distorted_images_are_trained_on_with_the_labels_of_their_originals(dataset, tmp_path):
     elastic = np.concatenate([dataset.X_train, dataset.X_train])
     elastic = dataclasses.replace(dataset, X_train_elastic=elastic)
-    run = training.Training(elastic, small_network, RECIPE, str(tmp_path / "m"))
-    x, y = run.pictures("train", "train_elastic").take(np.array([5, 144 + 5, 288 + 5, 288 + 143]))
+    images = images_of(elastic, "train", "train_elastic")
+    x, y = images.take(np.array([5, 144 + 5, 288 + 5, 288 + 143]))
     np.testing.assert_array_equal(x[0], x[1])
     np.testing.assert_array_equal(x[0], x[2])
     assert y.tolist() == [*dataset.y_train[[5, 5, 5]], dataset.y_train[-1]]
-    assert len(run.all_pictures()) == 3 * 144 + 18 + 18  # what a refit learns from
+    assert len(Splits(elastic, RECIPE).all) == 3 * 144 + 18 + 18  # what a refit learns from
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 6])
 def test_batches_left_are_those_that_come(dataset, tmp_path, monkeypatch, stop_after):
     recipe = dataclasses.replace(RECIPE, patience=None)
     left = []
+    batches_left = cycles.batches_left
     monkeypatch.setattr(
-        training, "EpochProgress", lambda *a: left.append(a[2]) or EpochProgress(*a)
+        cycles, "batches_left", lambda *a: left.append(batches_left(*a)) or left[-1]
     )
     train(dataset, tmp_path / "m", recipe, stop_after=stop_after)
     train(dataset, tmp_path / "m", recipe, resume=True)
@@ -296,8 +320,8 @@ def test_distorted_images_stay_away_where_val_is_a_part_of_train(dataset, tmp_pa
     elastic = dataclasses.replace(
         dataset, X_train_elastic=dataset.X_train, X_val=dataset.X_val[:0], y_val=dataset.y_val[:0]
     )
-    run = train(elastic, tmp_path / "m", recipe)
-    assert len(run.all_pictures()) == 144 + 18
+    train(elastic, tmp_path / "m", recipe)
+    assert len(Splits(elastic, recipe).all) == 144 + 18
     printed = capsys.readouterr()
     assert "108 train, 36 val" in printed.out
     assert "its distorted pictures are not used" in printed.err
@@ -310,18 +334,16 @@ def test_an_older_checkpoint_lacks_what_is_new(dataset, tmp_path):
     run.write_checkpoint()
     run.write_model("as before")
     run.identity = identity
-    assert run.is_finished()
-    assert run.restore()
+    assert is_finished(run)
+    assert run.restore(Splits(dataset, RECIPE))
 
 
 def test_diverged_training_stops_with_advice(dataset, tmp_path):
-    run = training.Training(dataset, small_network, RECIPE, str(tmp_path / "m"))
-    run.build_model(100)
-    run.model.get_layer("probabilities").bias.assign([np.nan] * 3)
-    run.state.stopping = [1]
-    pictures = run.pictures("train")
+    run = make(dataset, str(tmp_path / "m"))
+    run.learner.start(100)
+    run.learner.model.get_layer("probabilities").bias.assign([np.nan] * 3)
     with pytest.raises(GlyphsError, match="lower --learning-rate"):
-        run.run_epoch(pictures)
+        run.train(Splits(dataset, RECIPE))
 
 
 # --- The script ---
@@ -384,9 +406,9 @@ def test_killed_script_resumes_to_the_same_bytes(toy_dataset, toy_model, tmp_pat
     assert (tmp_path / name).read_bytes() == (toy_model.parent / name).read_bytes()
 
 
-# --- Recipes other than the seed's ---
+# --- Recipes other than the original's ---
 
-COSINE = recipes.Recipe(
+COSINE = Recipe(
     "small", 3, None, (0.004,), 20, 1, optimizer="adamw", schedule="cosine", weight_decay=0.01,
     warmup=0.2, label_smoothing=0.1, class_weights=True, augment="ciresan",
 )  # fmt: skip
@@ -400,7 +422,9 @@ def test_a_resumed_run_of_every_part_equals_an_uninterrupted_one(dataset, tmp_pa
         assert train(dataset, tmp_path / "cut", recipe, stop_after=1, resume=resume) is None
     resumed = train(dataset, tmp_path / "cut", recipe, resume=True)
     assert resumed.state.history == whole.state.history
-    for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+    for a, b in zip(
+        resumed.learner.model.get_weights(), whole.learner.model.get_weights(), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -408,53 +432,51 @@ def test_a_resumed_run_of_every_part_equals_an_uninterrupted_one(dataset, tmp_pa
 def test_what_is_measured_in_half_precision_is_what_is_saved(dataset, tmp_path, refit):
     recipe = dataclasses.replace(COSINE, epochs=1, half_precision=True, refit=refit)
     run = train(dataset, tmp_path / "m", recipe)
-    stored, _ = artifacts.load_model(str(tmp_path / "m"))
-    for ours, theirs in zip(run.model.get_weights(), stored.get_weights(), strict=True):
+    stored, _ = load_model(str(tmp_path / "m"))
+    for ours, theirs in zip(run.learner.model.get_weights(), stored.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_interrupted_before_the_first_checkpoint_nothing_is_said_to_be_safe(
     dataset, tmp_path, monkeypatch
 ):
-    def interrupt(self, pictures):
+    def interrupt(self, images):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Training, "evaluate", interrupt)
+        patch.setattr(Learner, "evaluate", interrupt)
         with pytest.raises(KeyboardInterrupt, match="in the first epoch; nothing saved"):
             train(dataset, tmp_path / "m", COSINE)
     assert train(dataset, tmp_path / "m", COSINE, stop_after=1) is None
-    monkeypatch.setattr(training.Training, "evaluate", interrupt)
+    monkeypatch.setattr(Learner, "evaluate", interrupt)
     with pytest.raises(KeyboardInterrupt, match="1 epochs are safe"):
         train(dataset, tmp_path / "m", COSINE, resume=True)
 
 
 def test_cosine_schedule_rises_then_falls_to_zero():
-    optimizer = optimizing.make_optimizer(dataclasses.replace(COSINE, warmup=0.1), 100)
-    rates = [float(optimizer.learning_rate)]
-    schedule = optimizer._learning_rate
+    schedule = optimizer.make_optimizer(dataclasses.replace(COSINE, warmup=0.1), 100)._learning_rate
     rates = [float(schedule(step)) for step in (0, 15, 30, 165, 300)]
     assert rates == pytest.approx([0, 0.002, 0.004, 0.002, 0], abs=1e-6)
 
 
 def test_weight_decay_leaves_biases_and_normalization_alone(dataset, tmp_path):
     recipe = dataclasses.replace(COSINE, weight_decay=100.0, label_smoothing=0.0)
-    run = training.Training(dataset, small_network, recipe, str(tmp_path / "m"))
-    run.build_model(144)
+    run = make(dataset, tmp_path / "m", recipe)
+    run.learner.start(144)
     decays = {
-        variable.path: run.model.optimizer._use_weight_decay(variable)
-        for variable in run.model.trainable_variables
+        variable.path: run.learner.model.optimizer._use_weight_decay(variable)
+        for variable in run.learner.model.trainable_variables
     }
     assert {path for path, decayed in decays.items() if decayed} == {
         "dense/kernel", "probabilities/kernel",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_optimizers_clip_where_the_recipe_says(optimizer):
-    recipe = dataclasses.replace(COSINE, optimizer=optimizer, clip_norm=0.5, momentum=0.9)
-    made = optimizing.make_optimizer(recipe, 10)
-    assert type(made).__name__.lower() == optimizer
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_optimizers_clip_where_the_recipe_says(name):
+    recipe = dataclasses.replace(COSINE, optimizer=name, clip_norm=0.5, momentum=0.9)
+    made = optimizer.make_optimizer(recipe, 10)
+    assert type(made).__name__.lower() == name
     assert made.global_clipnorm == 0.5
 
 
@@ -463,7 +485,7 @@ def test_smoothed_loss_equals_its_definition():
     y = np.array([0, 1])
     target = np.eye(3)[y] * 0.9 + 0.1 / 3
     expected = -(target * np.log(p)).sum(axis=1)
-    loss = optimizing.make_loss(0.1, 3)(keras.ops.convert_to_tensor(y), p)
+    loss = optimizer.make_loss(0.1, 3)(keras.ops.convert_to_tensor(y), p)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), expected, rtol=1e-5)
 
 
@@ -474,19 +496,19 @@ def test_balanced_weights_let_every_class_count_the_same():
 
 
 def test_pictures_are_distorted_anew_in_every_epoch_and_batch(dataset):
-    pictures = Pictures((16, 16), (dataset.X_train, dataset.y_train))
+    images = LabelledImages((16, 16), (dataset.X_train, dataset.y_train))
     order = np.arange(40) % 20  # the same pictures in both batches
 
     def epoch(number):
-        distort = Distortion("seed", (1, number))
-        batches = Batches(pictures, order, 20, distort=distort)
+        distort = Distortion("classic", (1, number))
+        batches = Batches(images, order, 20, distort=distort)
         return [batches[i][0] for i in range(2)]
 
     first, again, other = epoch(0), epoch(0), epoch(1)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(first[0], other[0])
-    assert not np.array_equal(first[0][..., 0], pictures.take(order[:20])[0])
+    assert not np.array_equal(first[0][..., 0], images.take(order[:20])[0])
 
 
 def test_validation_pictures_are_not_distorted(dataset, tmp_path, monkeypatch):

@@ -17,13 +17,24 @@ import pytest
 from conftest import DATA, ROOT, draw_shape, make_folder, run_script
 from mutants import join, mutants
 
-from glyphs import artifacts, datasets, files, images, inference, networks
+from glyphs import files
+from glyphs.artifacts import onnx_file
+from glyphs.artifacts.description import MAX_JSON_BYTES, to_bytes
+from glyphs.artifacts.loading import read_architecture
+from glyphs.artifacts.onnx_file import convert, read_or_convert
+from glyphs.artifacts.paths import Paths
+from glyphs.artifacts.saving import write_model
+from glyphs.dataset.open import open_dataset
 from glyphs.errors import ArtifactError, PictureError, StorageError
-from glyphs.readers import folders
+from glyphs.images.decode import read_picture
+from glyphs.images.preprocessing import Preprocessing, to_image
+from glyphs.inference import Classifier
+from glyphs.networks.kanji import kanji
+from glyphs.sources import folders
 
 PNGSUITE = DATA / "pngsuite"
 needs_pngsuite = pytest.mark.skipif(not PNGSUITE.exists(), reason="the real data are not here")
-PLAIN = images.Preprocessing(((8, 8),))
+PLAIN = Preprocessing(((8, 8),))
 FACTS = {
     "class_names": ["a", "b", "c"],
     "characters": ["a", "b", "c"],
@@ -54,8 +65,8 @@ few_and_many = pytest.mark.parametrize(
 def original(tmp_path_factory):
     """The prefix of a small model with a made-up ONNX file."""
     prefix = tmp_path_factory.mktemp("original") / "model"
-    model = networks.kanji((8, 8), 3, filters=(2, 2, 2), units=4)
-    artifacts.write_model(str(prefix), model, FACTS)
+    model = kanji((8, 8), 3, filters=(2, 2, 2), units=4)
+    write_model(str(prefix), model, FACTS)
     return prefix
 
 
@@ -74,23 +85,23 @@ def test_no_damage_to_a_model_is_silent(prefix, suffix, flips, cuts):
     for damaged in damaged_copies(read(path), flips, cuts):
         write(path, damaged)
         with pytest.raises(ArtifactError, match=os.path.basename(path)):
-            artifacts.read_architecture(prefix)
+            read_architecture(prefix)
 
 
 @few_and_many
 def test_every_damage_to_an_onnx_file_makes_it_anew(prefix, monkeypatch, flips, cuts):
     whole = np.random.default_rng(1).bytes(20_000)
-    architecture = artifacts.read_architecture(prefix)
+    architecture = read_architecture(prefix)
     architecture["glyphs"]["sha256"]["onnx"] = files.sha256(whole)
     made, said = [], []
-    monkeypatch.setattr(artifacts, "convert", lambda prefix, content: made.append(1) or whole)
-    path = artifacts.Paths(prefix).onnx
+    monkeypatch.setattr(onnx_file, "convert", lambda prefix, content: made.append(1) or whole)
+    path = Paths(prefix).onnx
     write(path, whole)
-    assert artifacts.onnx_model(prefix, architecture, notify=said.append) == whole
+    assert read_or_convert(prefix, architecture, notify=said.append) == whole
     assert not made
     for damaged in damaged_copies(whole, flips, cuts):
         write(path, damaged)
-        assert artifacts.onnx_model(prefix, architecture, notify=said.append) == whole
+        assert read_or_convert(prefix, architecture, notify=said.append) == whole
     assert len(made) == len(said) == flips + cuts
     assert set(said) == {f"{path} is damaged or stale; making it from the model files"}
 
@@ -102,7 +113,7 @@ def test_no_damage_to_an_elastic_dataset_is_silent(toy_dataset, tmp_path):
     for damaged in damaged_copies(path.read_bytes(), 1500, 200):
         path.write_bytes(damaged)
         with pytest.raises(ArtifactError, match="characters_dataset_elastic: "):
-            datasets.open_dataset(path)
+            open_dataset(path)
 
 
 def read(path):
@@ -122,7 +133,7 @@ def sign(content):
     """Return the bytes of a model's JSON with all checksums right, as anyone can make them."""
     network = {key: value for key, value in content.items() if key != "glyphs"}
     content["glyphs"]["sha256"]["network"] = files.sha256(files.canonical_json(network))
-    return artifacts._json_bytes(content)
+    return to_bytes(content)
 
 
 def layer(content, class_name):
@@ -222,11 +233,11 @@ def no_sum_of_the_weights(content):
      averages_of_every_pixel, unknown_channels, no_layers, no_sum_of_the_weights],
 )  # fmt: skip
 def test_signed_model_that_is_not_ours_is_refused_before_it_is_built(prefix, harm):
-    content = artifacts.read_architecture(prefix)
+    content = read_architecture(prefix)
     harm(content)
     write(f"{prefix}_architecture.json", sign(content))
     with pytest.raises(ArtifactError) as error:
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
     assert str(error.value).startswith(prefix)
     assert "\n" not in str(error.value)
 
@@ -235,11 +246,11 @@ def test_signed_model_that_makes_pictures_huge_on_the_way_is_refused(prefix):
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Concatenate()([keras.layers.ZeroPadding2D(5000)(inputs)] * 2)
     outputs = keras.layers.GlobalMaxPooling2D()(x)
-    artifacts.write_model(prefix, keras.Model(inputs, outputs), FACTS)
+    write_model(prefix, keras.Model(inputs, outputs), FACTS)
     with pytest.raises(
         ArtifactError, match=r"model.onnx: could not be made \(a picture would need"
     ):
-        artifacts.convert(prefix, artifacts.read_architecture(prefix))
+        convert(prefix, read_architecture(prefix))
 
 
 # What Keras 1 and Keras 2 wrote.
@@ -256,19 +267,19 @@ KERAS_2 = {
 @pytest.mark.parametrize(
     "stored",
     [b"{}", b"[]", b"null", b"NaN", b"", b"\xff", b"1" * 5000, b"[" * 10**6, b'{"a":' * 10**6,
-     b"[]" + b" " * artifacts.MAX_JSON_BYTES, b'{"glyphs": "\\ud800"}',
+     b"[]" + b" " * MAX_JSON_BYTES, b'{"glyphs": "\\ud800"}',
      json.dumps(KERAS_1).encode(), json.dumps(KERAS_2).encode()],
     ids=range(13),
 )  # fmt: skip
 def test_json_from_elsewhere_is_refused_in_one_line(prefix, stored):
     write(f"{prefix}_architecture.json", stored)
     with pytest.raises(ArtifactError, match=r"\A[^\n]*model_architecture.json: [^\n]*\Z"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900, 5000])
 def test_signed_nesting_bomb_is_refused(prefix, depth):
-    content = artifacts.read_architecture(prefix)
+    content = read_architecture(prefix)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(10**5)
     try:
@@ -282,15 +293,15 @@ def test_signed_nesting_bomb_is_refused(prefix, depth):
         sys.setrecursionlimit(limit)
     write(f"{prefix}_architecture.json", stored)
     with pytest.raises(ArtifactError, match=r"model_architecture.json"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
 
 
 def test_signed_text_that_is_no_text_is_refused(prefix):
-    content = artifacts.read_architecture(prefix)
+    content = read_architecture(prefix)
     content["name"] = "SURROGATE"
     write(f"{prefix}_architecture.json", sign(content).replace(b"SURROGATE", b"\\ud800"))
     with pytest.raises(ArtifactError, match="changed or damaged"):
-        artifacts.read_architecture(prefix)
+        read_architecture(prefix)
 
 
 @pytest.mark.parametrize(
@@ -305,21 +316,21 @@ def test_signed_facts_that_do_not_fit_the_network_are_refused(toy_model, tmp_pat
     for suffix in ("_architecture.json", "_weights.h5", ".onnx"):
         os.link(f"{toy_model}{suffix}", tmp_path / f"model{suffix}")
     prefix = str(tmp_path / "model")
-    content = artifacts.read_architecture(prefix)
+    content = read_architecture(prefix)
     content["glyphs"] |= facts
     os.remove(f"{prefix}_architecture.json")
     write(f"{prefix}_architecture.json", sign(content))
     with pytest.raises(ArtifactError, match="again"):
-        inference.Classifier(prefix)
+        Classifier(prefix)
 
 
 def test_signed_onnx_file_that_is_none_is_refused(prefix):
-    content = artifacts.read_architecture(prefix)
+    content = read_architecture(prefix)
     content["glyphs"]["sha256"]["onnx"] = files.sha256(b"no model")
     write(f"{prefix}_architecture.json", sign(content))
     write(f"{prefix}.onnx", b"no model")
     with pytest.raises(ArtifactError, match="does not fit"):
-        inference.Classifier(prefix)
+        Classifier(prefix)
 
 
 # --- Pictures ---
@@ -339,7 +350,7 @@ def memory_of(size):
 
 
 @needs_pngsuite
-@pytest.mark.filterwarnings("ignore")  # as cli.run does
+@pytest.mark.filterwarnings("ignore")  # as console.run does
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is measured on Linux")
 @pytest.mark.parametrize("count", [800, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_mutants_are_read_or_refused_in_little_time_and_memory(tmp_path, count):
@@ -352,7 +363,7 @@ def test_mutants_are_read_or_refused_in_little_time_and_memory(tmp_path, count):
             started = time.process_time()
             refusal = None
             try:
-                image, _ = images.to_character(images.read_picture(path), PLAIN)
+                image, _ = to_image(read_picture(path), PLAIN)
             except PictureError as error:
                 refusal = error
             assert time.process_time() - started < 1
@@ -407,7 +418,7 @@ def test_picture_of_60000_x_60000_pixels_is_refused_at_once(tmp_path):
     path.write_bytes(join([(b"IHDR", header), *[(b"IDAT", lines)] * 100, (b"IEND", b"")]))
     started = time.perf_counter()
     with pytest.raises(PictureError, match="too many pixels"):
-        images.read_picture(str(path))
+        read_picture(str(path))
     assert time.perf_counter() - started < 0.1
 
 
@@ -519,8 +530,8 @@ def test_full_disk_keeps_the_old_model_and_checkpoint(toy_dataset, tmp_path):
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.99])
 def test_full_disk_keeps_the_old_weights_and_their_description(tmp_path, share):
     prefix = str(tmp_path / "model")
-    model = networks.kanji((8, 8), 3, filters=(2, 2, 2), units=60)
-    artifacts.write_model(prefix, model, FACTS)
+    model = kanji((8, 8), 3, filters=(2, 2, 2), units=60)
+    write_model(prefix, model, FACTS)
     before = contents(tmp_path)
     model.set_weights([weights + 1 for weights in model.get_weights()])
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -528,7 +539,7 @@ def test_full_disk_keeps_the_old_weights_and_their_description(tmp_path, share):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
     try:
         with pytest.raises(StorageError, match=r"no space left \(\d+ kB were needed\)"):
-            artifacts.write_model(prefix, model, FACTS)
+            write_model(prefix, model, FACTS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert contents(tmp_path) == before
@@ -554,7 +565,7 @@ def test_closed_streams_end_no_script_loudly(toy_folder, tmp_path, redirection):
     )  # fmt: skip
     assert run.returncode == 0
     assert run.stderr == b""
-    assert len(datasets.open_dataset(tmp_path / "characters_dataset").y_train) == 144
+    assert len(open_dataset(tmp_path / "characters_dataset").y_train) == 144
 
 
 def test_names_from_a_closed_standard_input_are_none(toy_model):

@@ -7,10 +7,11 @@ import numpy as np
 from conftest import draw_shape
 from PIL import Image
 
-from glyphs import labels
+from glyphs.characters import character_of
 from glyphs.inspection import audit as audits
 from glyphs.inspection import findings, report_json
-from glyphs.readers import Options, sources
+from glyphs.sources import opening
+from glyphs.sources.index import Options
 
 SHAPES = ("bar", "cross", "ring")
 
@@ -50,13 +51,13 @@ def make_faulty(split):
 
 
 def measure(index, encoding=None, **options):
-    characters = [labels.character(name, encoding) for name in index.class_names]
+    characters = [character_of(name, encoding) for name in index.class_names]
     return audits.measure(index, characters, audits.groups_by_split(index), workers=1, **options)
 
 
 def inspect(folder, change=lambda index: None, encoding=None):
     """Return `(audit, findings by id)` of a folder whose index was changed."""
-    with sources.open_index(folder, Options(), scratch=f"{folder}.scratch") as index:
+    with opening.open_index(folder, Options(), scratch=f"{folder}.scratch") as index:
         change(index)
         audit = measure(index, encoding)
         found = findings.find(audit)

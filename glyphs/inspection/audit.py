@@ -7,12 +7,13 @@ import os
 
 import numpy as np
 
-from glyphs import images, parallel, selecting
-from glyphs.inspection import audit_worker as inspecting
-from glyphs.readers import SPLITS, Index, Samples
+from glyphs import parallel
+from glyphs.dataset.select import n_covering
+from glyphs.images.decode import MIN_CONTRAST
+from glyphs.inspection import audit_worker
+from glyphs.sources.index import SPLITS, Index
 
 CHUNK = 128  # pictures that a worker looks at in one go
-CHUNK_BYTES = 1 << 22  # of images of a dataset, which are sent to the workers
 
 FACTS = np.dtype(  # audit_worker.RECORD
     [
@@ -32,7 +33,7 @@ class Audit:
     """What all pictures of a source are like. Positions count its samples from 0.
 
     Attributes:
-        index: the readers.Index.
+        index: the index.Index.
         facts: FACTS `(n,)`.
         reasons: dict, position -> why the picture there cannot be read.
         labels: int32 `(n,)`.
@@ -66,7 +67,7 @@ class Audit:
         facts = self.facts
         pixels = facts["width"].astype(np.float64) * facts["height"]
         no_ink = facts["ink"] < np.maximum(MIN_INK_PIXELS, MIN_INK * pixels)
-        return self.readable & ((facts["contrast"] < images.MIN_CONTRAST) | no_ink)
+        return self.readable & ((facts["contrast"] < MIN_CONTRAST) | no_ink)
 
     @property
     def is_dataset(self):
@@ -103,11 +104,11 @@ class Audit:
         """Return how many readable pictures have each polarity: a Counter."""
         if self.index.polarity:
             return collections.Counter({self.index.polarity: int(self.readable.sum())})
-        return self._counter("polarity", [p or "undecided" for p in inspecting.POLARITIES])
+        return self._counter("polarity", [p or "undecided" for p in audit_worker.POLARITIES])
 
     def modes(self):
         """Return how many readable pictures are stored in each of Pillow's modes: a Counter."""
-        return self._counter("mode", inspecting.MODES)
+        return self._counter("mode", audit_worker.MODES)
 
     def _counter(self, field, names):
         counts = np.bincount(self.facts[field][self.readable], minlength=len(names)).tolist()
@@ -136,17 +137,19 @@ class Audit:
 
     def covering(self):
         """Return how many classes create_dataset.py --coverage would keep."""
-        return selecting.n_covering(self.pictures_per_class, self.coverage)
+        return n_covering(self.pictures_per_class, self.coverage)
 
 
-def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progress=None):
+def measure(
+    index, characters, groups=None, *, coverage=0.9, workers=None, progress=parallel.unseen
+):
     """Look at all pictures of an index.
 
     Args:
-        index: a readers.Index.
+        index: an index.Index.
         characters, groups, coverage: see Audit.
         workers: number of processes; None: one per core. The result does not depend on it.
-        progress: None, or a function called with the number of pictures looked at so far.
+        progress: called with the number of pictures looked at so far, and that of all.
 
     Returns:
         An Audit.
@@ -156,14 +159,13 @@ def measure(index, characters, groups=None, *, coverage=0.9, workers=None, progr
     done = 0
     tasks = _tasks(index, range(count), CHUNK)
     workers = workers or parallel.workers_for(count, few=index.samples.few)
-    results = parallel.run_ordered(inspecting.inspect_chunk, tasks, workers=workers)
+    results = parallel.run_ordered(audit_worker.inspect_chunk, tasks, workers=workers)
     for records, failures in results:
         block = np.frombuffer(records, FACTS)
         facts[done : done + len(block)] = block
         reasons.update((done + i, reason) for i, reason in failures)
         done += len(block)
-        if progress:
-            progress(done)
+        progress(done, len(index.labels))
     y = np.asarray(index.labels, np.int32)
     splits = None if index.splits is None else np.asarray(index.splits, np.int8)
     counts = np.zeros((1 if splits is None else len(SPLITS), len(index.class_names)), np.int64)
@@ -190,7 +192,7 @@ def thumbnails(audit, positions, side, *, workers=None):
     positions = sorted({int(position) for position in positions})
     tasks = ((*task, side) for task in _tasks(audit.index, positions, CHUNK))
     workers = workers or parallel.workers_for(len(positions), few=audit.index.samples.few)
-    chunks = parallel.run_ordered(inspecting.shrink_chunk, tasks, workers=workers)
+    chunks = parallel.run_ordered(audit_worker.shrink_chunk, tasks, workers=workers)
     return {
         position: Image.frombytes("L", small[:2], small[2])
         for position, small in zip(positions, itertools.chain.from_iterable(chunks), strict=True)
@@ -218,20 +220,20 @@ def groups_by_split(index):
 
 
 def groups_of_dataset(dataset):
-    """Return the groups of a datasets.Dataset, as described in Audit.groups."""
+    """Return the groups of a open.Dataset, as described in Audit.groups."""
     groups = dataset.manifest["groups"]
     return groups and {split: groups[split] for split in SPLITS}
 
 
 def index_dataset(dataset):
-    """Return the Index of a datasets.Dataset: what its train, val and test arrays hold."""
-    parts = [(f"X_{split}", getattr(dataset, f"X_{split}")) for split in SPLITS]
+    """Return the Index of a open.Dataset: what its train, val and test arrays hold."""
+    parts = [(f"X_{split}", 0, getattr(dataset, f"X_{split}")) for split in SPLITS]
     y = [getattr(dataset, f"y_{split}") for split in SPLITS]
     index = Index(
         os.path.basename(os.path.abspath(dataset.path)),
         "dataset",
         dataset.class_names,
-        DatasetImages(parts),
+        audit_worker.DatasetImages(dataset.X_train.shape[1:], parts),
         np.concatenate(y),
         group_kind=(dataset.manifest["groups"] or {}).get("kind"),
         splits=np.repeat(np.arange(len(SPLITS), dtype=np.int8), [len(part) for part in y]),
@@ -241,35 +243,3 @@ def index_dataset(dataset):
             f"its {len(dataset.X_train_elastic):,} distorted images are not looked at"
         )
     return index
-
-
-class DatasetImages(Samples):
-    """The images of a dataset.
-
-    Args:
-        parts: `(name, images)` pairs; images uint8 `(n, height, width)`.
-    """
-
-    def __init__(self, parts):
-        self.parts = parts
-        self.ends = np.cumsum([len(images) for _, images in parts])
-
-    def __len__(self):
-        return int(self.ends[-1])
-
-    def _place(self, number):
-        part = int(np.searchsorted(self.ends, number, "right"))
-        return *self.parts[part], number - int(self.ends[part]) + len(self.parts[part][1])
-
-    def name(self, number):
-        name, _, i = self._place(number)
-        return f"{name}[{i}]"
-
-    def chunk(self, numbers):
-        height, width = self.parts[0][1].shape[1:]
-        grey = [images[i].tobytes() for _, images, i in map(self._place, numbers)]
-        return inspecting.ImagesChunk(width, height, grey)
-
-    def runs(self, numbers, size):
-        height, width = self.parts[0][1].shape[1:]
-        yield from super().runs(numbers, min(size, max(1, CHUNK_BYTES // (height * width))))

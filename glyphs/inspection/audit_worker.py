@@ -1,12 +1,17 @@
 """What a worker process does when pictures are inspected; it imports only Pillow, to start fast."""
 
+import bisect
 import hashlib
+import itertools
 import struct
 
 from PIL import Image
 
-from glyphs import images
 from glyphs.errors import PictureError
+from glyphs.images.preprocessing import polarity_of
+from glyphs.sources.index import Samples
+
+CHUNK_BYTES = 1 << 22  # of images of a dataset, which are sent to the workers
 
 # Of one picture: a hash of its pixels, width, height, pixels of ink, contrast, polarity, mode as
 # stored, whether it has alpha. audit.FACTS is the same for NumPy. Width 0: it is unreadable.
@@ -22,7 +27,7 @@ def inspect_chunk(chunk):
     """Look at pictures.
 
     Args:
-        chunk: what readers.Samples.chunk returned.
+        chunk: an index.Samples, as its `chunk` returns it.
 
     Returns:
         `(records, failures)`: the RECORDs of all pictures as bytes; `(position, reason)` of those
@@ -48,7 +53,7 @@ def _record(picture):
         *picture.size,
         _ink(picture, darkest, lightest),
         lightest - darkest,
-        POLARITIES.index(images.polarity_of(picture)),
+        POLARITIES.index(polarity_of(picture)),
         MODES.index(mode if mode in MODES else "other"),
         picture.info.get("alpha", False),
     )
@@ -78,18 +83,43 @@ def _shrink(picture, side):
     return *size, picture.resize(size, Image.Resampling.BILINEAR).tobytes()
 
 
-class ImagesChunk:
-    """Images of a dataset as a task for a worker.
+class DatasetImages(Samples):
+    """The images of a dataset.
 
     Args:
-        width, height: of all images.
-        images: a list of bytes, one for each image: its grey values.
+        image_size: `(height, width)` of all images.
+        parts: list of `(name, first, images)`: what an array is called, the place in it of the
+            first of these images, and the images: a uint8 array `(n, height, width)`, or a list of
+            bytes.
     """
 
-    def __init__(self, width, height, images):
-        self.size = width, height
-        self.images = images
+    def __init__(self, image_size, parts):
+        self.image_size = image_size
+        self.parts = parts
+        self.ends = list(itertools.accumulate(len(images) for _, _, images in parts))
+
+    def __len__(self):
+        return self.ends[-1]
+
+    def _find(self, number):
+        """Return the part that holds sample `number`, and its place among the part's images."""
+        i = bisect.bisect_right(self.ends, number)
+        return self.parts[i], number - self.ends[i] + len(self.parts[i][2])
+
+    def name(self, number):
+        (name, first, _), i = self._find(number)
+        return f"{name}[{first + i}]"
+
+    def chunk(self, numbers):
+        places = map(self._find, numbers)
+        parts = [(name, first + i, [bytes(images[i])]) for (name, first, images), i in places]
+        return DatasetImages(self.image_size, parts)
 
     def pictures(self):
-        for grey in self.images:
-            yield Image.frombytes("L", self.size, grey)
+        for *_, stored in self.parts:
+            for image in stored:
+                yield Image.frombytes("L", self.image_size[::-1], bytes(image))
+
+    def runs(self, numbers, size):
+        height, width = self.image_size
+        yield from super().runs(numbers, min(size, max(1, CHUNK_BYTES // (height * width))))

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
 FILTERS = (32, 64, 128, 256)  # of the two convolutions of each block
 
@@ -21,8 +21,8 @@ def glyphnet(image_size, n_classes, *, dropout=0.4):
     Raises:
         UsageError: the pictures are too small.
     """
-    inputs = parts.pictures("glyphnet", image_size, smallest=16)
-    x = parts.rescaled(inputs)
+    inputs = blocks.image_input("glyphnet", image_size, smallest=16)
+    x = blocks.rescaled(inputs)
     for i, filters in enumerate(FILTERS, 1):
         for letter in "ab":
             name = f"conv{i}{letter}"
@@ -34,8 +34,8 @@ def glyphnet(image_size, n_classes, *, dropout=0.4):
                 kernel_initializer="he_normal",
                 name=name,
             )(x)
-            x = parts.normalized_relu(x, name)
+            x = blocks.normalized_relu(x, name)
         x = layers.MaxPooling2D(2, name=f"conv{i}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(inputs, parts.probabilities(x, n_classes), name="glyphnet")
+    return keras.Model(inputs, blocks.probabilities(x, n_classes), name="glyphnet")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
 
 def hebrew(image_size, n_classes):
@@ -19,12 +19,12 @@ def hebrew(image_size, n_classes):
     Raises:
         UsageError: the pictures are too small.
     """
-    inputs = parts.pictures("hebrew", image_size, smallest=4)
-    x = parts.rescaled(inputs)
+    inputs = blocks.image_input("hebrew", image_size, smallest=4)
+    x = blocks.rescaled(inputs)
     for i, filters in enumerate((128, 64), 1):
         x = layers.Conv2D(filters, 5, padding="same", activation="relu", name=f"conv{i}")(x)
         x = layers.MaxPooling2D(2, name=f"conv{i}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(1024, activation="relu", name="dense")(x)
     x = layers.Dropout(0.2, name="dropout")(x)
-    return keras.Model(inputs, parts.probabilities(x, n_classes), name="hebrew")
+    return keras.Model(inputs, blocks.probabilities(x, n_classes), name="hebrew")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
 
 def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block_2=False):
@@ -24,8 +24,8 @@ def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block
     Raises:
         UsageError: the pictures are too small.
     """
-    inputs = parts.pictures("kanji", image_size, smallest=8)
-    x = parts.rescaled(inputs)
+    inputs = blocks.image_input("kanji", image_size, smallest=8)
+    x = blocks.rescaled(inputs)
     for i, (n_filters, rate) in enumerate(zip(filters, (0.1, 0.2, 0.3), strict=True), 1):
         x = layers.Conv2D(
             n_filters,
@@ -50,7 +50,7 @@ def kanji(image_size, n_classes, *, filters=(30, 60, 120), units=2000, pad_block
         )(x)
         x = _normalized(x, f"dense{i}")
         x = layers.Dropout(0.5, name=f"dense{i}_dropout")(x)
-    outputs = parts.probabilities(x, n_classes, kernel_constraint=keras.constraints.MaxNorm(4))
+    outputs = blocks.probabilities(x, n_classes, kernel_constraint=keras.constraints.MaxNorm(4))
     return keras.Model(inputs, outputs, name="kanji")
 
 

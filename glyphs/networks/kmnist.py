@@ -3,13 +3,15 @@
 import keras
 from keras import layers
 
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
-EPSILON = 1e-5  # the seed's BatchNorm was PyTorch's
+EPSILON = 1e-5  # the original's BatchNorm was PyTorch's
 
 
 def kmnist(image_size, n_classes):
-    """Return the network of two convolutions. The seed's softmax came twice; here it comes once.
+    """Return the network of two convolutions.
+
+    The original's softmax came twice; here it comes once.
 
     11,626 trainable parameters at 28x28 and 10 classes; with the averages of BatchNorm, which
     PyTorch does not count, 11,722.
@@ -21,15 +23,15 @@ def kmnist(image_size, n_classes):
     Raises:
         UsageError: the pictures are too small.
     """
-    inputs = parts.pictures("kmnist", image_size, smallest=12)
-    x = parts.rescaled(inputs)
+    inputs = blocks.image_input("kmnist", image_size, smallest=12)
+    x = blocks.rescaled(inputs)
     x = layers.Conv2D(16, 5, name="conv1")(x)
-    x = parts.normalized_relu(x, "conv1", epsilon=EPSILON)
+    x = blocks.normalized_relu(x, "conv1", epsilon=EPSILON)
     x = layers.MaxPooling2D(2, name="conv1_pool")(x)
     x = layers.ZeroPadding2D(1, name="conv2_pad")(x)
     x = layers.Conv2D(32, 4, strides=2, name="conv2")(x)
-    x = parts.normalized_relu(x, "conv2", epsilon=EPSILON)
+    x = blocks.normalized_relu(x, "conv2", epsilon=EPSILON)
     x = layers.MaxPooling2D(2, name="conv2_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(0.2, name="dropout")(x)
-    return keras.Model(inputs, parts.probabilities(x, n_classes), name="kmnist")
+    return keras.Model(inputs, blocks.probabilities(x, n_classes), name="kmnist")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
 
 def kuzushiji(image_size, n_classes):
@@ -15,23 +15,23 @@ def kuzushiji(image_size, n_classes):
         image_size: `(height, width)`, any.
         n_classes: number of classes.
     """
-    inputs = parts.pictures("kuzushiji", image_size)
-    x = parts.rescaled(inputs)
+    inputs = blocks.image_input("kuzushiji", image_size)
+    x = blocks.rescaled(inputs)
     for i, filters in enumerate((32, 64, 128, 256), 1):
         x = layers.Conv2D(filters, 3, padding="same", name=f"conv{i}")(x)
         x = layers.MaxPooling2D(2, padding="same", name=f"conv{i}_pool")(x)
-        x = parts.normalized_relu(x, f"conv{i}")
+        x = blocks.normalized_relu(x, f"conv{i}")
     x = layers.Flatten(name="flatten")(x)
     for i, units in enumerate((5000, 1000), 1):
-        x = parts.dense_block(x, units, 0.4, f"dense{i}")
-    return keras.Model(inputs, parts.probabilities(x, n_classes), name="kuzushiji")
+        x = blocks.dense_block(x, units, 0.4, f"dense{i}")
+    return keras.Model(inputs, blocks.probabilities(x, n_classes), name="kuzushiji")
 
 
 def kuzushiji_fcn(image_size, n_classes):
     """Return the fully convolutional network, which takes pictures of any size.
 
     Seven convolutions, the last of which has a map for each class: the highest value of a map is
-    the class's score. The seed does not say where its maps get smaller. Here the first four
+    the class's score. The original does not say where its maps get smaller. Here the first four
     convolutions are followed by max pooling, as in the baseline: at full resolution the last three
     would cost 256 times as much. The maps that classes are read from are a sixteenth of the
     picture's size; pictures of less than 16x16 pixels are one value in them.
@@ -44,10 +44,10 @@ def kuzushiji_fcn(image_size, n_classes):
         n_classes: number of classes.
     """
     inputs = keras.Input((None, None, 1), name="images")
-    x = parts.rescaled(inputs)
+    x = blocks.rescaled(inputs)
     for i, filters in enumerate((32, 64, 128, 256, 512, 1028, n_classes), 1):
         x = layers.Conv2D(filters, 3, padding="same", name=f"conv{i}")(x)
-        x = parts.normalized_relu(x, f"conv{i}")
+        x = blocks.normalized_relu(x, f"conv{i}")
         if i <= 4:
             x = layers.MaxPooling2D(2, padding="same", name=f"conv{i}_pool")(x)
     x = layers.GlobalMaxPooling2D(name="pooling")(x)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
 FILTERS = ((64, 64), (96, 64, 96), (128, 96, 128), (256, 192, 256), (448, 256, 448))
 DECAY = 1e-3
@@ -21,8 +21,8 @@ def melnyk(image_size, n_classes):
     Source: Melnyk, You, Li (2018), A high-performance CNN method for offline handwritten Chinese
     character recognition and visualization, arXiv 1812.11489.
     """
-    inputs = parts.pictures("melnyk", image_size)
-    x = parts.rescaled(inputs)
+    inputs = blocks.image_input("melnyk", image_size)
+    x = blocks.rescaled(inputs)
     for i, group in enumerate(FILTERS, 1):
         if i > 1:
             x = layers.AveragePooling2D(3, strides=2, padding="same", name=f"conv{i - 1}_pool")(x)
@@ -34,7 +34,7 @@ def melnyk(image_size, n_classes):
     )(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(0.5, name="dropout")(x)
-    outputs = parts.probabilities(
+    outputs = blocks.probabilities(
         x,
         n_classes,
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
@@ -53,4 +53,4 @@ def _convolution(x, filters, name):
         kernel_regularizer=keras.regularizers.L2(DECAY),
         name=name,
     )(x)
-    return parts.normalized_relu(x, name)
+    return blocks.normalized_relu(x, name)

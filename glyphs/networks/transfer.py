@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from glyphs.errors import UsageError
-from glyphs.networks import parts
+from glyphs.networks import blocks
 
 UNFROZEN = 6  # layers at the end of the base that go on learning
 NUMBERED = re.compile(r"(conv2d|batch_normalization|max_pooling2d|add)(_\d+)?")
@@ -63,7 +63,7 @@ WEIGHTS_FILES = {
 
 
 def _transfer(network, image_size, n_classes, weights, units, *, smallest):
-    inputs = parts.pictures(network, image_size, smallest)
+    inputs = blocks.image_input(network, image_size, smallest)
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
     x = layers.Concatenate(name="grey_to_rgb")([x, x, x])
     base = _renamed(_base(network, x, weights))
@@ -73,8 +73,8 @@ def _transfer(network, image_size, n_classes, weights, units, *, smallest):
     x = layers.GlobalAveragePooling2D(name="pooling")(base.outputs[0])
     x = layers.Dropout(0.2, name="pooling_dropout")(x)
     for i, width in enumerate(units, 1):
-        x = parts.dense_block(x, width, 0.3, f"dense{i}")
-    return keras.Model(base.inputs[0], parts.probabilities(x, n_classes), name=network)
+        x = blocks.dense_block(x, width, 0.3, f"dense{i}")
+    return keras.Model(base.inputs[0], blocks.probabilities(x, n_classes), name=network)
 
 
 def _base(network, x, weights):
@@ -134,7 +134,7 @@ def _renamed(model):
             counts[numbered[1]] += 1
             config["name"] = f"{numbered[1]}_{counts[numbered[1]]}"
         if "momentum" in config:
-            config["momentum"] = parts.MOMENTUM
+            config["momentum"] = blocks.MOMENTUM
         return type(layer).from_config(config)
 
     renamed = keras.models.clone_model(model, clone_function=copy)

@@ -9,7 +9,8 @@ import unicodedata
 
 from markupsafe import Markup, escape
 
-from glyphs import cli, fonts
+from glyphs import fonts
+from glyphs.errors import one_line
 from glyphs.pages.page import png_uri
 
 # Latin letters, digits and signs, which every machine's fonts have. The rest is drawn.
@@ -29,7 +30,7 @@ class Text:
 
     def __call__(self, text):
         """Return text as HTML: a character that cannot be drawn as its code point."""
-        text = unicodedata.normalize("NFC", cli.one_line(text))
+        text = unicodedata.normalize("NFC", one_line(text))
         parts, end = [], 0
         for match in _LATIN.finditer(text):
             parts += map(self._draw, text[end : match.start()])

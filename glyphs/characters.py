@@ -1,0 +1,60 @@
+"""Class names and the characters that they stand for."""
+
+import re
+import unicodedata
+
+# Names of code tables as the user types them. JIS codes are EUC-JP with the high bits clear.
+ENCODINGS = ("jis", "euc-jp", "gb2312")
+
+_CODE_POINT = re.compile(r"(?:U\+|0x)([0-9A-Fa-f]{4,6})\Z")
+_TWO_BYTES = re.compile(r"[0-9A-Fa-f]{4}\Z")
+
+
+def character_of(class_name, encoding=None):
+    """Return the character that a class name stands for, or None.
+
+    Understood always: `U+4E00`, `0x304b` and the character itself (in NFC; a base letter with
+    marks counts as one). Four hex digits are understood only with `encoding`, since B0A1 is 亜
+    in EUC-JP and 啊 in GB 2312.
+
+    Args:
+        class_name: text, such as a folder's name.
+        encoding: None, or one of ENCODINGS: what four hex digits mean.
+    """
+    name = unicodedata.normalize("NFC", class_name)
+    if match := _CODE_POINT.match(name):
+        code_point = int(match[1], 16)
+        if code_point > 0x10FFFF or 0xD800 <= code_point <= 0xDFFF:
+            return None
+        return chr(code_point)
+    if encoding and _TWO_BYTES.match(name):
+        return _decode(bytes.fromhex(name), encoding)
+    if name and sum(1 for c in name if not unicodedata.combining(c)) == 1:
+        return name
+    return None
+
+
+def class_name_of(character, encoding=None):
+    """Return the class name of a character: its code in `encoding`, else `U+XXXX`.
+
+    Raises:
+        ValueError: the encoding has no two-byte code for this character.
+    """
+    if encoding is None:
+        return "_".join(f"U+{ord(c):04X}" for c in character)
+    code = character.encode("gb2312" if encoding == "gb2312" else "euc_jp")
+    if len(code) != 2:
+        raise ValueError(f"{character!r} has no two-byte code in {encoding}")
+    if encoding == "jis":
+        code = bytes(byte & 0x7F for byte in code)
+    return code.hex().upper()
+
+
+def _decode(code, encoding):
+    if encoding == "jis":
+        code = bytes(byte | 0x80 for byte in code)
+    try:
+        text = code.decode("gb2312" if encoding == "gb2312" else "euc_jp")
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) == 1 else None

@@ -1,0 +1,168 @@
+"""From a picture file of any kind to 8-bit grey.
+
+NumPy is imported only by the functions that need it: the worker processes that decode do without,
+and so start in a third of the time.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import stat
+
+from PIL import Image, ImageOps
+
+from glyphs.errors import PictureError
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+
+# A character needs thousands of pixels; a picture past this is a mistake or an attack, and is
+# refused from its header, before anything is decoded.
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 500_000_000
+
+MIN_CONTRAST = 8  # grey levels; a picture with less is blank
+
+_TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
+
+
+def read_picture(path):
+    """Read a picture file as 8-bit grey.
+
+    The first frame counts, EXIF rotation is applied, transparent pixels become white paper, 16-bit
+    values are divided by 257.
+
+    Args:
+        path: a PNG, JPEG, BMP, GIF, TIFF or WebP file.
+
+    Returns:
+        A PIL image of mode "L". Its `info` says how the picture is stored: "mode" as Pillow calls
+        it, and "alpha": whether pixels can be transparent.
+
+    Raises:
+        PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
+            MAX_BYTES.
+    """
+    return decode_picture(_read_file(path), path)
+
+
+def decode_picture(data, path):
+    """Read the bytes of a picture file as 8-bit grey; see read_picture.
+
+    Args:
+        data: bytes.
+        path: what to call it in errors.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise PictureError(
+                    path, f"{width} x {height} pixels are too many; cut out single characters"
+                )
+            with _quiet() if picture.format == "TIFF" else contextlib.nullcontext():
+                picture.load()
+            grey = _to_grey(picture)
+            grey.info = {"mode": picture.mode, "alpha": picture.has_transparency_data}
+            return grey
+    except PictureError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise PictureError(path, "not a PNG, JPEG, BMP, GIF, TIFF or WebP picture") from None
+    except Image.DecompressionBombError:
+        raise PictureError(path, "far too many pixels; cut out single characters") from None
+    except MemoryError:
+        raise PictureError(path, "not enough memory to decode it") from None
+    except Exception as error:  # of a dozen kinds, AssertionError and struct.error among them
+        raise PictureError(path, f"cannot be decoded ({reason_of(error)})") from None
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Silence libtiff: it prints what is wrong, without a file name, past Python's stderr."""
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
+
+
+def _read_file(path):
+    """Return the bytes of a regular file that is neither empty nor huge; a FIFO would block."""
+    try:
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= MAX_BYTES:
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
+    except ValueError:
+        raise PictureError(path, "not a possible file name") from None
+    except OSError as error:
+        is_dangling = error.errno == errno.ENOENT and os.path.islink(path)
+        reason = "dangling link" if is_dangling else reason_of(error)
+        raise PictureError(path, reason.replace(" or directory", "")) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise PictureError(path, "is a folder, not a picture")
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError(path, "not a regular file")
+    if not status.st_size:
+        raise PictureError(path, "empty file")
+    raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
+
+
+def reason_of(error):
+    """Return what an exception says, as part of one line."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join((text or type(error).__name__).split())[:150].rstrip(".").lower()
+
+
+def _to_grey(picture):
+    """Return a decoded picture of any mode as mode "L", upright, on white paper."""
+    if not picture.info and picture.mode in ("L", "RGB") and picture.format != "TIFF":
+        return picture.convert("L")  # nothing below applies to the bulk of pictures
+    if picture.getexif().get(_TRANSPOSED, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith(("I", "F")):
+        return _wide_to_grey(picture)
+    if picture.has_transparency_data:
+        return _on_paper(picture.convert("RGBA"))
+    if picture.mode in ("P", "LAB"):
+        picture = picture.convert("RGB") if picture.mode == "P" else picture.getchannel("L")
+    return picture.convert("L")
+
+
+def _wide_to_grey(picture):
+    """Return a picture of 16-bit or wider grey values as mode "L"."""
+    import numpy as np
+
+    values = np.asarray(picture)
+    transparent = picture.info.get("transparency")
+    if picture.mode.startswith("I;16"):
+        grey = (values.astype(np.uint32) + 128) // 257
+    else:
+        # 32-bit pictures hold 0..1, 0..255 or 0..65535 in practice; the values tell which.
+        values = np.nan_to_num(values.astype(np.float64))
+        largest = values.max(initial=0)
+        is_unit = picture.mode == "F" and largest <= 1
+        full = 1 if is_unit else next((m for m in (255, 65535) if largest <= m), largest)
+        grey = np.rint(values.clip(0) * (255 / full))
+    grey = grey.astype(np.uint8)
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey)
+
+
+def _on_paper(picture):
+    """Return an RGBA picture as mode "L", its transparent pixels turned into paper.
+
+    Paper is white, unless the ink itself is: white strokes on nothing would vanish.
+    """
+    for paper in ("white", "black"):
+        background = Image.new("RGBA", picture.size, paper)
+        grey = Image.alpha_composite(background, picture).convert("L")
+        darkest, lightest = grey.getextrema()
+        if lightest - darkest > MIN_CONTRAST or darkest < 248:
+            return grey
+    return grey

@@ -1,0 +1,3 @@
+from glyphs.inference.classifier import Classifier
+
+__all__ = ["Classifier"]

@@ -1,0 +1,44 @@
+import unicodedata
+
+import pytest
+
+from glyphs.characters import ENCODINGS, character_of, class_name_of
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "expected"),
+    [
+        ("U+4E00", None, "一"),
+        ("U+2000B", None, "𠀋"),
+        ("0x304b", None, "か"),
+        ("亜", None, "亜"),
+        (unicodedata.normalize("NFD", "が"), None, "が"),
+        ("B0A1", "euc-jp", "亜"),
+        ("B0A1", "gb2312", "啊"),
+        ("3021", "jis", "亜"),
+        ("2422", "jis", "あ"),
+        ("b0a1", "euc-jp", "亜"),
+        ("B0A1", None, None),
+        ("FFFF", "euc-jp", None),
+        ("U+D800", None, None),
+        ("U+FFFFFF", None, None),
+        ("Kaf-final", None, None),
+        ("", None, None),
+    ],
+)
+def test_class_name_to_character(name, encoding, expected):
+    assert character_of(name, encoding) == expected
+
+
+@pytest.mark.parametrize("encoding", [None, *ENCODINGS])
+def test_class_name_and_character_are_inverse(encoding):
+    for character in "亜一右":
+        if encoding == "gb2312" and character == "亜":
+            continue  # a Japanese form that GB 2312 lacks
+        name = class_name_of(character, encoding)
+        assert character_of(name, encoding) == character
+
+
+def test_character_without_a_code_is_an_error():
+    with pytest.raises(ValueError, match="no two-byte code"):
+        class_name_of("A", "euc-jp")

@@ -93,7 +93,7 @@ def main(argv=None):
         files.make_folder(PREVIEWS)
     existed = os.path.exists(args.output)
     with console.Progress("pictures") as progress:
-        summary = build.build(
+        summary = build.augment_dataset(
             dataset,
             args.output,
             preset,

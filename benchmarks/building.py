@@ -1,7 +1,7 @@
 """Measure create_dataset.py against `keras.utils.image_dataset_from_directory`.
 
-    python benchmarks/build.py
-    python benchmarks/build.py FOLDER
+    python benchmarks/building.py
+    python benchmarks/building.py FOLDER
 
 FOLDER holds one folder per class; without it, 10,000 pictures of characters are drawn. Ours is all
 that create_dataset.py does after its arguments are read: list, start workers, decode, split, write
@@ -23,17 +23,17 @@ ROUNDS = 7
 
 def build(folder, output):
     """Build the dataset; return the seconds."""
-    from glyphs.dataset import build
+    from glyphs.dataset.build import Settings, from_index
     from glyphs.images.preprocessing import Preprocessing
 
     started = time.perf_counter()
-    build.build(measuring.index_of(folder), output, Preprocessing((SIZE,)))
+    from_index(measuring.index_of(folder), output, Settings(Preprocessing((SIZE,))))
     return time.perf_counter() - started
 
 
 def read_with_keras(folder, keep=None):
     """Let Keras read the folder; return the seconds. `keep` is given each batch."""
-    from glyphs.errors import without_chatter
+    from glyphs.training.backend import without_chatter
 
     with without_chatter():
         import keras

@@ -256,7 +256,7 @@ def compare_end_to_end(pictures, path, workers):
 
         def from_file_to_file():
             started = time.perf_counter()
-            build.build(
+            build.augment_dataset(
                 open_dataset(source),
                 output,
                 PRESETS["classic"],

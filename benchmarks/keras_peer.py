@@ -13,8 +13,8 @@ class Classifier:
     """The model PREFIX, read by Keras."""
 
     def __init__(self, prefix):
-        from glyphs.errors import without_chatter
         from glyphs.images.preprocessing import Preprocessing
+        from glyphs.training.backend import without_chatter
 
         with without_chatter():
             import keras

@@ -306,7 +306,7 @@ def test_memory_does_not_grow_with_the_copies(folder):
     dataset = open_dataset("characters_dataset")
     tracemalloc.start()
     try:
-        build.build(dataset, "large", PRESETS["classic"], copies=10, workers=1)
+        build.augment_dataset(dataset, "large", PRESETS["classic"], copies=10, workers=1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

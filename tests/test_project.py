@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import re
 import subprocess
 import sys
@@ -79,6 +80,18 @@ def test_a_room_imports_from_those_below_it(module):
 def test_no_modules_import_each_other_in_a_circle():
     imports = {module: imports_of(path) for module, path in MODULES.items()}
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("folder", [".", "benchmarks", "glyphs"])
+def test_what_is_imported_exists_also_where_it_is_imported_late(folder):
+    paths = list((ROOT / folder).glob("**/*.py" if folder == "glyphs" else "*.py"))
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("glyphs"):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    is_module = f"{node.module}.{alias.name}".removeprefix("glyphs.") in MODULES
+                    assert is_module or hasattr(module, alias.name), f"{path}: {alias.name}"
 
 
 def test_modules_are_short_and_packages_empty():

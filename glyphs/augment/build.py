@@ -27,7 +27,7 @@ class Summary:
     pictures_per_second: float
 
 
-def build(
+def augment_dataset(
     dataset,
     path,
     preset,

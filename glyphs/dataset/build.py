@@ -84,7 +84,9 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
         index, chosen = select(
             index, settings.selection, classes=classes, shuffle_seed=settings.shuffle_seed
         )
-        summary = build(index, path, settings, selection=chosen, workers=workers, progress=progress)
+        summary = from_index(
+            index, path, settings, selection=chosen, workers=workers, progress=progress
+        )
     summary.is_replaced = is_replaced
     return summary
 
@@ -98,7 +100,7 @@ def _overrules_splits(index, settings):
     return settings.fractions != FRACTIONS and SPLITS.index("val") in index.splits
 
 
-def build(index, path, settings, *, selection=None, workers=None, progress=parallel.unseen):
+def from_index(index, path, settings, *, selection=None, workers=None, progress=parallel.unseen):
     """Decode the samples of an index, split them and write a `characters_dataset`.
 
     Args:

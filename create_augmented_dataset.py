@@ -14,7 +14,8 @@ Presets (alpha is the strength, sigma the smoothness, in pixels of a 32-pixel pi
     ciresan  alpha 43.83 to 46.27, sigma 5.52 to 6.62 (Ciresan 2010: 36 to 38 and 5 to 6 at 29
              pixels), rotation or shear within 15 degrees, height and width scaled within 15 to 20 %
     affine   alpha 36, sigma 5, rotation and shear within 10 degrees each, height and width scaled
-             within 12 %, shifts within 1.5 pixels; glyphnet's own, some ink may leave the picture
+             within 12 %, shifts within 1.5 pixels; some ink may leave the picture
+    pens     affine, and strokes thicker or thinner, blurred, faint or noisy; glyphnet's own
 """
 
 import sys
@@ -52,7 +53,7 @@ def parse_args(argv=None):
     distortion.add_argument(
         "--preset",
         type=options.preset,
-        choices=("classic", "simard", "ciresan", "affine"),
+        choices=("classic", "simard", "ciresan", "affine", "pens"),
         default="classic",
         help="how to distort",
     )
@@ -74,7 +75,7 @@ def parse_args(argv=None):
     )
     options.add_seed(distortion)
     args = parser.parse_args(argv)
-    if args.small_angle and args.preset not in ("ciresan", "affine"):
+    if args.small_angle and args.preset not in ("ciresan", "affine", "pens"):
         parser.error(f"--small-angle: --preset {args.preset} does not turn pictures")
     return args
 

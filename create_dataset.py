@@ -14,6 +14,9 @@ SOURCE is what people have, as it comes; its kind is told from its content:
 - the Kaggle Kuzushiji Recognition folder: train.csv and page pictures;
 - any of these in a .zip, .tar, .tar.gz, .tar.xz or .tar.bz2 archive.
 
+The ink is found, whatever is around it (wide or dark paper, shadows, ruled lines, a printed box),
+and cut out; --crop none takes pictures as they are framed, as is usual with data files.
+
 Each class is split 80/10/10 into train, val and test in file order. Where writers (sheets, books)
 are known, whole writers go to one split. Splits that the source has are kept: if all topmost
 folders are named train, val or test, they are the splits. Without val, a tenth of train becomes it.
@@ -45,7 +48,7 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if min(args.split) < 0 or abs(sum(args.split) - 100) > 1e-6 or not args.split[0]:
         parser.error(f"--split must be three percentages that add up to 100: {args.split}")
-    if 2 * args.border >= min(args.image_size):
+    if args.border and 2 * args.border >= min(args.image_size):
         parser.error(f"--border {args.border} leaves nothing of --image-size {args.image_size}")
     return args
 
@@ -59,17 +62,24 @@ def add_pictures(group):
         help="side in pixels, or HEIGHTxWIDTH (default: 32)",
     )
     group.add_argument(
+        "--crop",
+        choices=("ink", "none"),
+        help="find the ink, whatever is around it, and cut it out; or take pictures as they are "
+        "framed, where size and place of the ink in its frame matter (default: ink for pictures, "
+        "none for data files, whose images are framed alike already)",
+    )
+    group.add_argument(
         "--fit",
         choices=("stretch", "pad"),
-        default="stretch",
-        help="stretch pictures to the size, or keep their shape and pad with paper",
+        help="stretch pictures to the size, or keep their shape and pad with paper (default: pad "
+        "with --crop ink, else stretch)",
     )
     group.add_argument(
         "--border",
         type=options.integer(0, 500),
-        default=0,
         metavar="N",
-        help="pixels of paper to leave around the picture, inside the size",
+        help="pixels of paper to leave around, inside the size (default: a sixteenth of its side "
+        "with --crop ink, else none)",
     )
     group.add_argument(
         "--polarity",
@@ -154,11 +164,20 @@ def settings_of(args):
     from glyphs.dataset.select import Selection
     from glyphs.images.preprocessing import Preprocessing
 
+    def preprocessing(crop):
+        return Preprocessing.usual(
+            args.image_size,
+            crop=crop,
+            fit=args.fit,
+            border=args.border,
+            polarity=args.polarity,
+            clean=args.clean,
+        )
+
     return Settings(
-        Preprocessing(
-            (args.image_size,), args.fit, args.polarity, clean=args.clean, border=args.border
-        ),
-        Selection(
+        preprocessing(args.crop or "ink"),
+        framed=None if args.crop else preprocessing("none"),
+        selection=Selection(
             groups=args.groups,
             classes_from=args.classes,
             min_count=args.min_count,

@@ -25,7 +25,7 @@ NETWORK = "glyphnet"
 # Options that stand for attributes of the recipe, as they are.
 AS_GIVEN = (
     "patience", "batch_size", "optimizer", "schedule", "label_smoothing", "class_weights",
-    "validation_split", "half_precision", "mixed_precision", "refit", "seed",
+    "validation_split", "half_precision", "mixed_precision", "refit", "seed", "sides",
 )  # fmt: skip
 
 
@@ -62,6 +62,11 @@ def parse_args(argv=None):
         help="also write loss, accuracy and learning rate of each epoch for TensorBoard",
     )
     args = parser.parse_args(argv)
+    if args.sides and not catalogue.find(args.network).takes_any_size:
+        parser.error(
+            f"--sides is for networks that take images of any size; {args.network} does not"
+        )
+    args.sides = args.sides and tuple(args.sides)
     if args.weights and not catalogue.find(args.network).takes_weights:
         parser.error(f"--weights is for networks that were pretrained; {args.network} was not")
     return args
@@ -84,6 +89,14 @@ def add_recipe(group):
         "--augment",
         choices=(*AUGMENTS, "none"),
         help="distort the training pictures anew in every epoch",
+    )
+    group.add_argument(
+        "--sides",
+        type=options.integer(16, 256),
+        nargs="+",
+        metavar="N",
+        help="pixels of the images' longer side, one drawn for each batch; for kuzushiji-fcn, "
+        "which then reads pictures of any of these sizes",
     )
     group.add_argument(
         "--label-smoothing",
@@ -190,10 +203,12 @@ def build_dataset(args):
 
     path = f"{args.output}_dataset"
     entry = catalogue.find(args.network)
-    preprocessing = Preprocessing((args.image_size or entry.image_size,), **entry.preparation)
+    size = args.image_size or entry.image_size
     share = args.validation_split
     settings = build.Settings(
-        preprocessing, fractions=(1 - share, share, 0.0) if share else build.FRACTIONS
+        Preprocessing.usual(size, **entry.preparation),
+        framed=Preprocessing.usual(size, crop="none", **entry.preparation),
+        fractions=(1 - share, share, 0.0) if share else build.FRACTIONS,
     )
     with console.Progress("pictures") as progress:
         built = build.from_source(

@@ -60,7 +60,7 @@ def check(folder, output):
     from PIL import Image
 
     from glyphs.dataset.open import open_dataset
-    from glyphs.images.preprocessing import polarity_of
+    from glyphs.images.levels import polarity_of
 
     index = measuring.index_of(folder)
     if index.splits:

@@ -1,6 +1,5 @@
 """From characters_dataset to characters_dataset_elastic: format, errors, same bytes."""
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -94,7 +93,7 @@ def test_manifest_is_last_and_names_how_the_images_were_made(folder):
     assert manifest["format"] == "characters_dataset_elastic"
     assert manifest["elastic"] == {
         "preset": "ciresan",
-        **json.loads(json.dumps(dataclasses.asdict(PRESETS["ciresan"]))),
+        **json.loads(json.dumps(PRESETS["ciresan"].to_json())),
         "copies": 2,
         "seed": 7,
         "small_angle": ["い"],

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import index_of, make_folder, run_script
-from PIL import Image
+from PIL import Image, ImageOps
 
 from glyphs.dataset.open import open_dataset
 from glyphs.images.preprocessing import Preprocessing, read_image
@@ -44,7 +44,7 @@ def test_summary_counts_everything(tmp_path):
     run = run_script("create_dataset.py", folder, cwd=tmp_path)
     for line in (
         "characters_dataset: written\n",
-        "30 pictures of 2 classes, 32x32, stretch",
+        "30 pictures of 2 classes, 32x32, cropped to the ink, pad, border 2",
         "train        24 pictures, 2 classes",
         "pictures a class: 10 (ring) to 20 (bar)",
         "polarity: 30 dark-on-light",
@@ -101,23 +101,46 @@ def test_undecided_pictures_follow_the_majority_of_the_dataset(tmp_path):
     for path in folder.glob("*/*.png"):
         Image.eval(Image.open(path), lambda v: 255 - v).save(path)
     Image.new("L", (20, 20), 255).save(folder / "ring" / "0.png")
-    run = run_script("create_dataset.py", folder, "--fit", "pad", cwd=tmp_path)
+    run = run_script("create_dataset.py", folder, "--crop", "none", "--fit", "pad", cwd=tmp_path)
     assert "polarity: 10 light-on-dark, 1 undecided" in run.stdout
     dataset = open_dataset(tmp_path / "characters_dataset")
     assert dataset.preprocessing.majority == "light-on-dark"
     assert (dataset.X_train[1] == 255).all()  # the first ring: read as ink on dark paper
 
 
+def test_pictures_without_ink_are_named_and_left_out(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 5, "bar": 5})
+    Image.new("L", (20, 20), 255).save(folder / "ring" / "0.png")
+    run = run_script("create_dataset.py", folder, cwd=tmp_path)
+    assert f"{folder}/ring/0.png: blank: no ink found; left out" in run.stderr
+    assert "skipped: 1 blank" in run.stdout
+    assert open_dataset(tmp_path / "characters_dataset").manifest["unreadable"] == 1
+
+
+def test_ink_is_cut_out_of_wide_paper(tmp_path):
+    tight = make_folder(tmp_path / "tight", {"ring": 5, "bar": 5})
+    for path in tight.glob("*/*.png"):
+        wide = tmp_path / "wide" / path.relative_to(tight)
+        wide.parent.mkdir(parents=True, exist_ok=True)
+        ImageOps.expand(Image.open(path), 40, 240).save(wide)
+    for name in ("tight", "wide"):
+        run_script("create_dataset.py", name, "--output", f"{name}_dataset", cwd=tmp_path)
+    a, b = (open_dataset(tmp_path / f"{name}_dataset").X_train for name in ("tight", "wide"))
+    assert np.abs(a.astype(int) - b).max() < 16  # the least level of ink is judged anew
+
+
 def test_options_are_stored_for_classify(tmp_path):
     folder = make_folder(tmp_path / "shapes", {"ring": 5, "bar": 5})
     shutil.move(folder / "ring", folder / "B0A1")
     run_script(
-        "create_dataset.py", folder, "--output", "set", "--image-size", "20x24", "--fit", "pad",
+        "create_dataset.py", folder, "--output", "set", "--image-size", "20x24", "--border", 3,
         "--polarity", "dark-on-light", "--label-encoding", "euc-jp", "--split", 60, 20, 20,
         "--shuffle-seed", 3, cwd=tmp_path,
     )  # fmt: skip
     dataset = open_dataset(tmp_path / "set")
-    assert dataset.preprocessing == Preprocessing(((20, 24),), "pad", "dark-on-light")
+    assert dataset.preprocessing == Preprocessing(
+        ((20, 24),), "pad", "dark-on-light", border=3, crop="ink"
+    )
     assert dataset.characters == ["亜", None]
     assert dataset.X_train.shape == (6, 20, 24)
     assert dataset.manifest["split"] == "60/20/20 of each class, shuffled with seed 3"
@@ -182,7 +205,9 @@ def test_undecided_pictures_of_all_chunks_are_decoded_again(tmp_path):
             if i % 3:
                 ink.paste(255, (5, 5, 10, 10))  # light on dark; every third is blank
             ink.save(folder / name / f"{i}.png")
-    run = run_script("create_dataset.py", folder, "--image-size", 16, cwd=tmp_path)
+    run = run_script(
+        "create_dataset.py", folder, "--image-size", 16, "--crop", "none", cwd=tmp_path
+    )
     assert "200 light-on-dark, 100 undecided" in run.stdout
     dataset = open_dataset(tmp_path / "characters_dataset")
     assert set(dataset.X_train.max(axis=(1, 2)).tolist()) == {0, 255}
@@ -192,7 +217,7 @@ def test_undecided_pictures_of_all_chunks_are_decoded_again(tmp_path):
 def test_cleaning_and_border_are_stored_and_repeated_by_classify(toy_folder, tmp_path):
     arguments = ("--image-size", "20", "--fit", "pad", "--clean", "otsu", "--border", 2)
     run = run_script("create_dataset.py", toy_folder, *arguments, cwd=tmp_path)
-    assert "180 pictures of 3 classes, 20x20, pad, otsu, border 2" in run.stdout
+    assert "180 pictures of 3 classes, 20x20, cropped to the ink, pad, otsu, border 2" in run.stdout
     dataset = open_dataset(tmp_path / "characters_dataset")
     assert set(np.unique(dataset.X_train)) == {0, 255}
     assert not dataset.X_train[:, :2].any()
@@ -230,7 +255,7 @@ def test_groups_found_by_regex_never_cross_splits(tmp_path):
             picture = Image.new("L", (8, 8), 255)
             picture.paste(i, (2, 2, 6, 6))  # the ink tells the writer
             picture.save(folder / shape / f"w{i // 10}_{i}.png")
-    arguments = ("--groups", r"(w\d+)_", "--image-size", 8)
+    arguments = ("--groups", r"(w\d+)_", "--image-size", 8, "--crop", "none")
     run = run_script("create_dataset.py", folder, *arguments, cwd=tmp_path)
     assert "split: 80/10/10, whole groups at a time" in run.stdout
     assert "groups: 10 (group), each in one split only" in run.stdout

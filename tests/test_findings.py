@@ -67,6 +67,17 @@ def test_blank_pictures_are_serious(clean, image):
     assert set(found) <= {"blank", "mixed-alpha", "mixed-colour"}
 
 
+def test_a_class_of_dots_is_not_blank(clean):
+    for number in range(12):  # as the zero of Arabic is written
+        dot = canvas(200)
+        dot.putpixel((90 + number, 100), 0)
+        (clean / "dot").mkdir(exist_ok=True)
+        dot.save(clean / "dot" / f"{number}.png")
+    canvas(200).save(clean / "dot" / "nothing.png")
+    audit, found = inspect(clean)
+    assert samples_of(audit, found["blank"], clean) == ["dot/nothing.png"]
+
+
 @pytest.mark.parametrize(
     "image",
     [

@@ -86,7 +86,17 @@ def test_groups_are_taken_from_names_and_known_to_datasets(split, tmp_path):
         path.rename(path.with_name(f"w{3 if number % 20 == 0 else number // 20}_{number}.png"))
     options = ("--groups", "w([0-9])", "--json")
     dataset = tmp_path / "characters_dataset"
-    run_script("create_dataset.py", split, *options[:2], "--output", dataset, "--image-size", 40)
+    run_script(
+        "create_dataset.py",
+        split,
+        *options[:2],
+        "--output",
+        dataset,
+        "--image-size",
+        40,
+        "--crop",
+        "none",
+    )
     for source in ((split, *options), (dataset, "--json")):
         report = json.loads(run_script("inspect_dataset.py", *source, expect=5).stdout)
         assert report["groups"] == {"kind": "group", "count": 4}
@@ -97,7 +107,9 @@ def test_groups_are_taken_from_names_and_known_to_datasets(split, tmp_path):
 def test_datasets_are_inspected_too(tmp_path, split):
     shutil.copy(split / "train" / "ring" / "3.png", split / "test" / "ring" / "copy.png")
     dataset = tmp_path / "characters_dataset"
-    run_script("create_dataset.py", split, "--output", dataset, "--image-size", 40)
+    run_script(
+        "create_dataset.py", split, "--output", dataset, "--image-size", 40, "--crop", "none"
+    )
     run = run_script("inspect_dataset.py", dataset, "--json", expect=5)
     report = json.loads(run.stdout)
     found = {finding["id"]: finding for finding in report["findings"]}
@@ -120,7 +132,7 @@ def test_datasets_are_inspected_too(tmp_path, split):
 
 def test_distorted_images_are_noted_not_looked_at(tmp_path, clean):
     for script, source in (
-        ("create_dataset.py", [clean]),
+        ("create_dataset.py", [clean, "--crop", "none"]),
         ("create_augmented_dataset.py", ["--copies", 1]),
     ):
         run_script(script, *source, cwd=tmp_path)

@@ -287,6 +287,7 @@ def test_create_dataset_end_to_end(tmp_path):
     for workers in (1, 2):
         run = run_script(
             "create_dataset.py", tmp_path / "data", "--image-size", 28, "--workers", workers,
+            "--crop", "none",
             cwd=tmp_path,
         )  # fmt: skip
         assert "24 pictures of 2 classes" in run.stdout

@@ -313,13 +313,16 @@ def test_create_dataset_end_to_end(tmp_path):
     write_pair(data, "npz", "k49-test", images[24:], labels[24:])
     run = run_script("create_dataset.py", data, "--image-size", 16, cwd=tmp_path)
     assert "polarity: light-on-dark (as the format has it)" in run.stdout
+    assert "16x16, stretch" in run.stdout  # these images are framed alike already
     dataset = open_dataset(tmp_path / "characters_dataset")
     assert [len(y) for y in (dataset.y_train, dataset.y_val, dataset.y_test)] == [21, 3, 6]
     np.testing.assert_array_equal(dataset.X_test, images[24:])
     assert dataset.y_test.tolist() == labels[24:].tolist()
+    run = run_script("create_dataset.py", data, "--crop", "ink", "--output", "ink", cwd=tmp_path)
+    assert "cropped to the ink" in run.stdout
     shutil.move(data / "k49-test-labels.npz", tmp_path)
     run = run_script("create_dataset.py", data, cwd=tmp_path, expect=2)
     assert "k49-test-imgs.npz: its labels are not beside it" in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "characters_dataset", "data", "k49-test-labels.npz",
+        "characters_dataset", "data", "ink", "k49-test-labels.npz",
     ]  # fmt: skip

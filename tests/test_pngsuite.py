@@ -104,7 +104,7 @@ def test_all_pictures_in_class_folders_become_a_dataset_and_broken_ones_are_name
         folder = tmp_path / "suite" / f"class{i % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / path.name).write_bytes(path.read_bytes())
-    arguments = ("--split", 100, 0, 0, "--polarity", "dark-on-light")
+    arguments = ("--split", 100, 0, 0, "--polarity", "dark-on-light", "--crop", "none")
     run = run_script("create_dataset.py", tmp_path / "suite", *arguments, cwd=tmp_path)
     assert f"{len(VALID)} pictures of 2 classes" in run.stdout
     assert f"skipped: {len(broken)} unreadable" in run.stdout

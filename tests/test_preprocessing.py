@@ -10,11 +10,11 @@ from PIL import Image, ImageChops
 
 from glyphs.errors import PictureError
 from glyphs.images.decode import read_picture
+from glyphs.images.levels import otsu_threshold
 from glyphs.images.preprocessing import (
     FITS,
     Preprocessing,
     at_own_size,
-    otsu_threshold,
     read_image,
     resize_images,
     to_image,

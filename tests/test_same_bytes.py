@@ -18,7 +18,10 @@ ELASTIC_IMAGES = "e1a8a7e22abcb12027a275412a4b9d211b6c9d05817d30e187ad89d24cd68e
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pipeline")
     run_script("draw_samples.py", "drawn", "--count", 6, "--characters", "亜唖娃阿哀愛", cwd=folder)
-    run_script("create_dataset.py", "drawn", "--image-size", "24x20", "--fit", "pad", cwd=folder)
+    run_script(
+        "create_dataset.py", "drawn", "--image-size", "24x20", "--fit", "pad", "--crop", "none",
+        cwd=folder,
+    )  # fmt: skip
     run_script("create_augmented_dataset.py", "--copies", 2, cwd=folder)
     return folder
 

@@ -268,6 +268,7 @@ def test_a_refit_is_said_to_be_what_was_saved(trained, tmp_path):
         (["missing"], 3, "missing: no such file"),
         (["--network", "nonesuch"], 2, "invalid choice"),
         (["--network", "kmnist", "--weights", "none"], 2, "--weights is for networks that were"),
+        (["--sides", "64", "80"], 2, "--sides is for networks that take images of any size"),
         (["--validation-split", "1"], 2, "below 1"),
         (["dataset", "--image-size", "8"], 2, "glyphnet"),
         (["dataset", "--init", "nothing"], 3, "nothing_architecture.json: no such file"),

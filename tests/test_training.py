@@ -26,6 +26,7 @@ from glyphs.training.batches import (
     LabelledImages,
     Splits,
     balanced_weights,
+    epoch_batches,
     images_of,
 )
 from glyphs.training.learner import Learner
@@ -509,6 +510,18 @@ def test_pictures_are_distorted_anew_in_every_epoch_and_batch(dataset):
     assert not np.array_equal(first[0], first[1])
     assert not np.array_equal(first[0], other[0])
     assert not np.array_equal(first[0][..., 0], images.take(order[:20])[0])
+
+
+def test_each_batch_has_one_of_the_sides_again_after_a_resume(dataset):
+    images = LabelledImages((16, 16), (dataset.X_train, dataset.y_train))
+    recipe = dataclasses.replace(RECIPE, sides=(20, 24, 32))
+    shapes = [
+        [epoch_batches(images, recipe, epoch, 3)[i][0].shape[1:] for i in range(7)]
+        for epoch in (0, 0, 1)
+    ]
+    assert shapes[0] == shapes[1] != shapes[2]
+    assert all(shape[:2] == [(20, 20, 1), (32, 32, 1)] for shape in shapes)
+    assert {*shapes[0], *shapes[2]} == {(20, 20, 1), (24, 24, 1), (32, 32, 1)}
 
 
 def test_validation_pictures_are_not_distorted(dataset, tmp_path, monkeypatch):

@@ -398,7 +398,8 @@ def test_pngsuite_through_both_scripts(toy_model, tmp_path):
     for i, path in enumerate(sorted(PNGSUITE.glob("*.png"))):
         (tmp_path / "suite" / f"class{i % 4}").mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / "suite" / f"class{i % 4}")
-    assert check_both_scripts(tmp_path / "suite", toy_model, tmp_path) == (162, 13)
+    # Of the 162 that can be read, 27 show no ink: plain colours and faint ramps.
+    assert check_both_scripts(tmp_path / "suite", toy_model, tmp_path) == (135, 40)
 
 
 @needs_pngsuite

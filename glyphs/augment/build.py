@@ -88,7 +88,7 @@ def augment_dataset(
     }
     manifest["elastic"] = {
         "preset": preset_name,
-        **dataclasses.asdict(preset),
+        **preset.to_json(),
         "copies": copies,
         "seed": seed,
         "small_angle": small_names,

@@ -6,6 +6,7 @@ import numpy as np
 
 from glyphs.augment.affine import Affine
 from glyphs.augment.elastic import Displacements
+from glyphs.augment.pens import redraw
 from glyphs.augment.resample import SIDE, Resampler, batch_length, batches, paper_of
 
 BLOCK_PIXELS = 1 << 21  # of a block, which has a random stream of its own
@@ -22,6 +23,7 @@ class Preset:
         scaling: each picture is scaled within a share drawn between these two; () = not at all.
         shift: None, or: each picture is rotated and sheared, and moved by up to so many pixels of
             a 32-pixel picture, so that some ink may leave it.
+        pens: strokes get thicker or thinner, too, and blurred, faint or noisy; see pens.redraw.
     """
 
     alpha: tuple
@@ -29,6 +31,14 @@ class Preset:
     angle: float = 0.0
     scaling: tuple = ()
     shift: float | None = None
+    pens: bool = False
+
+    def to_json(self):
+        """Return it as the manifest holds it; `pens` is absent in files of presets without."""
+        value = dataclasses.asdict(self)
+        if not self.pens:
+            del value["pens"]
+        return value
 
 
 def _of_29_pixels(alpha, sigma, **others):
@@ -46,6 +56,7 @@ PRESETS = {
     "simard": _of_29_pixels((34,), (4,)),
     "ciresan": _of_29_pixels((36, 37, 38), (5, 5.5, 6), angle=15.0, scaling=(0.15, 0.20)),
     "affine": Preset((36.0,), (5.0,), angle=10.0, scaling=(0.12, 0.12), shift=1.5),
+    "pens": Preset((36.0,), (5.0,), angle=10.0, scaling=(0.12, 0.12), shift=1.5, pens=True),
 }
 
 
@@ -84,4 +95,4 @@ def distort_block(images, preset, angles, key):
         if affine:
             affine.add(part, here)
         resampler(images[part], here, paper[part], distorted[part])
-    return distorted
+    return redraw(distorted, rng) if preset.pens else distorted

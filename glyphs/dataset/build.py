@@ -19,6 +19,8 @@ from glyphs.images.preprocessing import Preprocessing
 from glyphs.sources.index import SPLITS, Options
 from glyphs.sources.opening import open_index
 
+# Whose images were all cut out and framed alike by those who made the data.
+FRAMED = {"gnt", "etl8b", "etl8g", "etl9b", "etl9g", "kmnist"}
 FRACTIONS = (0.8, 0.1, 0.1)  # of train, val and test, unless told otherwise
 
 CHUNK = 128  # pictures a worker decodes at a time; fewer if they are more than CHUNK_BYTES
@@ -31,6 +33,8 @@ class Settings:
 
     Attributes:
         preprocessing: Preprocessing; its majority is decided when the pictures are read.
+        framed: what takes its place where the source's images are all framed alike already, as in
+            data files; None: nothing does.
         selection: Selection.
         reader: name of the reader; None: told from the content of the source.
         reading: what the readers need to know, index.Options.
@@ -41,6 +45,7 @@ class Settings:
     """
 
     preprocessing: Preprocessing
+    framed: Preprocessing | None = None
     selection: Selection = dataclasses.field(default_factory=Selection)
     reader: str | None = None
     reading: Options = dataclasses.field(default_factory=Options)
@@ -79,6 +84,8 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
     with open_index(source, settings.reading, scratch=scratch, reader=settings.reader) as index:
         for note in index.notes:
             warn(note)
+        if settings.framed and index.reader in FRAMED:
+            settings = dataclasses.replace(settings, preprocessing=settings.framed)
         if _overrules_splits(index, settings):
             warn("the source has splits of its own, which are kept")
         index, chosen = select(
@@ -147,6 +154,7 @@ def from_index(index, path, settings, *, selection=None, workers=None, progress=
             raise _strict_error(decoded.unreadable, path)
         y, splits, summary = _split(index, decoded, settings)
         summary.selection = selection or {}
+        summary.preprocessing = settings.preprocessing
         summary.polarities = collections.Counter(p or "undecided" for p in decoded.polarities)
         summary.polarity_told = index.polarity
         manifest = {

@@ -1,7 +1,7 @@
 """What a worker process does when a dataset is built. Imports Pillow only, to start fast."""
 
 from glyphs.errors import PictureError
-from glyphs.images.preprocessing import to_image
+from glyphs.images.preprocessing import NoInkError, to_image
 
 
 def decode_chunk(chunk, preprocessing, scratch, slots):
@@ -15,7 +15,7 @@ def decode_chunk(chunk, preprocessing, scratch, slots):
 
     Returns:
         `(polarities, failures)`: one polarity or None per picture; `(position, PictureError)` of
-        those that cannot be read, whose slots are left as they are.
+        those that cannot be read or are blank, whose slots are left as they are.
     """
     polarities, failures = [], []
     height, width = preprocessing.image_size
@@ -26,7 +26,12 @@ def decode_chunk(chunk, preprocessing, scratch, slots):
                 failures.append((i, picture))
                 polarities.append(None)
                 continue
-            image, polarity = to_image(picture, preprocessing)
+            try:
+                image, polarity = to_image(picture, preprocessing)
+            except NoInkError as error:
+                failures.append((i, PictureError(chunk.name(i), str(error))))
+                polarities.append(None)
+                continue
             polarities.append(polarity)
             if slot != place:  # seeking empties the buffer
                 file.seek(slot * height * width)

@@ -42,6 +42,7 @@ class Summary:
         unreadable: `(path, reason)` of each picture that was left out.
         left_out: names of classes without a readable picture.
         polarity_told: the polarity of all pictures where the source's format says it, else None.
+        preprocessing: Preprocessing that made the images, as it was asked for.
         selection: what was chosen from the source, as select.select returns it.
         is_replaced: whether there was a dataset of this name before.
         seconds: how long it took.
@@ -57,6 +58,7 @@ class Summary:
     unreadable: list
     left_out: list
     polarity_told: str | None = None
+    preprocessing: object = None
     selection: dict = dataclasses.field(default_factory=dict)
     is_replaced: bool = False
     seconds: float = 0.0
@@ -84,7 +86,7 @@ def report(summary, path, settings, *, say, warn):
 def _describe(summary, path, settings):
     totals = sum(summary.counts.values())
     replaced = " (the file that was there is replaced)" if summary.is_replaced else ""
-    how = ", ".join(_preparation(settings.preprocessing))
+    how = ", ".join(_preparation(summary.preprocessing))
     yield f"{path}: written{replaced}"
     yield f"  {totals.sum():,} pictures of {len(totals)} classes, {how}"
     for name, split in summary.counts.items():
@@ -94,10 +96,13 @@ def _describe(summary, path, settings):
     for line in _selection(summary.selection):
         yield f"  {line}"
     yield f"  pictures a class: {_pictures_per_class(totals, summary.class_names)}"
-    yield f"  polarity: {_polarity(summary, settings.preprocessing)}"
+    yield f"  polarity: {_polarity(summary, summary.preprocessing)}"
     skipped = [f"{n:,} {reason}" for reason, n in sorted(summary.skipped.items())]
-    if summary.unreadable:
-        skipped.append(f"{len(summary.unreadable):,} unreadable")
+    n_blank = sum(reason.startswith("blank") for _, reason in summary.unreadable)
+    if n_blank:
+        skipped.append(f"{n_blank:,} blank")
+    if len(summary.unreadable) > n_blank:
+        skipped.append(f"{len(summary.unreadable) - n_blank:,} unreadable")
     yield f"  skipped: {', '.join(skipped) or 'none'}"
     yield f"  {summary.seconds:.1f} s, {summary.pictures_per_second:,.0f} pictures/s"
 
@@ -127,6 +132,8 @@ def _unreadable(summary):
 def _preparation(preprocessing):
     height, width = preprocessing.image_size
     yield f"{height}x{width}"
+    if preprocessing.crop != "none":
+        yield f"cropped to the {preprocessing.crop}"
     yield preprocessing.fit
     if preprocessing.clean != "none":
         yield preprocessing.clean

@@ -11,8 +11,12 @@ import dataclasses
 
 from PIL import Image, ImageChops
 
-from glyphs.images.decode import MIN_CONTRAST, read_picture
+from glyphs.errors import PictureError
+from glyphs.images.decode import read_picture
+from glyphs.images.levels import otsu_threshold, polarity_of
+from glyphs.images.view import NoInkError, view_of
 
+CROPS = ("ink", "none")
 FITS = ("stretch", "pad")
 CLEANS = ("none", "otsu", "otsu-grey")
 POLARITIES = ("auto", "dark-on-light", "light-on-dark")
@@ -27,7 +31,7 @@ class Preprocessing:
     >>> preprocessing = Preprocessing(((4, 6),), fit="pad")
     >>> picture = Image.new("L", (20, 20), 240)  # light paper
     >>> picture.paste(40, (8, 0, 12, 20))  # a stroke from top to bottom
-    >>> image_of(picture, preprocessing).shape
+    >>> image_of(view_of(picture, preprocessing), preprocessing).shape
     (4, 6)
     >>> Preprocessing.from_json(preprocessing.to_json()) == preprocessing
     True
@@ -42,6 +46,8 @@ class Preprocessing:
         clean: "otsu" makes the resized image black and white; "otsu-grey" makes the paper of the
             picture white before it is resized, and leaves the ink its grey values; or "none".
         border: pixels of paper around the picture, inside the first of the image sizes.
+        crop: "ink" finds the ink, whatever is around it, and cuts it out before all else; "none"
+            takes the picture as it is framed.
     """
 
     image_sizes: tuple
@@ -50,6 +56,24 @@ class Preprocessing:
     majority: str = "dark-on-light"
     clean: str = "none"
     border: int = 0
+    crop: str = "none"
+
+    @classmethod
+    def usual(cls, image_size, *, crop="ink", fit=None, border=None, **others):
+        """Return the Preprocessing for an image size, with what is usual for the rest.
+
+        Args:
+            image_size: `(height, width)`.
+            crop: "ink" or "none".
+            fit: None: "pad" for ink, which keeps its shape; "stretch" for a whole picture.
+            border: None: a sixteenth of the shorter side for ink; none for a whole picture.
+            **others: attributes as they are.
+        """
+        is_ink = crop == "ink"
+        fit = fit or ("pad" if is_ink else "stretch")
+        if border is None:
+            border = round(min(image_size) / 16) if is_ink else 0
+        return cls((tuple(image_size),), fit=fit, border=border, crop=crop, **others)
 
     @property
     def image_size(self):
@@ -57,7 +81,10 @@ class Preprocessing:
         return self.image_sizes[-1]
 
     def to_json(self):
-        return {**dataclasses.asdict(self), "image_sizes": [list(s) for s in self.image_sizes]}
+        value = {**dataclasses.asdict(self), "image_sizes": [list(s) for s in self.image_sizes]}
+        if self.crop == "none":  # as before there was a choice: such files keep their bytes
+            del value["crop"]
+        return value
 
     @classmethod
     def from_json(cls, value):
@@ -67,7 +94,7 @@ class Preprocessing:
             ValueError: the value describes none.
         """
         try:
-            absent = {"clean": "none", "border": 0}  # in older files
+            absent = {"clean": "none", "border": 0, "crop": "none"}  # in older files
             value = {**absent, **value}
             fields = {field.name: value[field.name] for field in dataclasses.fields(cls)}
             fields["image_sizes"] = tuple((int(h), int(w)) for h, w in fields["image_sizes"])
@@ -81,6 +108,7 @@ class Preprocessing:
             and fields["majority"] in POLARITIES[1:]
             and fields["clean"] in CLEANS
             and type(fields["border"]) is int
+            and fields["crop"] in CROPS
             and 0 <= 2 * fields["border"] < min(fields["image_sizes"][0])
         )
         if not sane:
@@ -98,21 +126,33 @@ def to_image(picture, preprocessing):
     Returns:
         `(image, polarity)`: the image as PIL image of mode "L", 0 = paper, 255 = ink; and the
         polarity found, None where it was undecided and the picture treated as the majority.
+
+    Raises:
+        NoInkError: the ink is wanted, and there is none.
     """
+    return _framed(view_of(picture, preprocessing), preprocessing)
+
+
+def _framed(view, preprocessing):
+    """Return `(image, polarity)` of a View; see to_image."""
     size = preprocessing.image_sizes[0]
+    picture, polarity = view.picture, view.polarity
     left, top, *inner = frame(picture.size, preprocessing)
-    image = picture.resize(inner, Image.Resampling.BILINEAR)
-    polarity = preprocessing.polarity
-    if polarity == "auto":
-        polarity = polarity_of(image)
-    is_dark_on_light = (polarity or preprocessing.majority) == "dark-on-light"
+    resampling = _resampling(picture.size, inner, preprocessing)
+    image = picture.resize(inner, resampling)
+    is_dark_on_light = False
+    if not polarity:
+        polarity = preprocessing.polarity
+        if polarity == "auto":
+            polarity = polarity_of(image)
+        is_dark_on_light = (polarity or preprocessing.majority) == "dark-on-light"
     if is_dark_on_light:
         image = ImageChops.invert(image)
     if preprocessing.clean == "otsu-grey":
         image = ImageChops.invert(picture) if is_dark_on_light else picture
         threshold = otsu_threshold(image.histogram())
         image = image.point([0] * (threshold + 1) + [*range(threshold + 1, 256)])
-        image = image.resize(inner, Image.Resampling.BILINEAR)
+        image = image.resize(inner, resampling)
     elif preprocessing.clean == "otsu":
         threshold = otsu_threshold(image.histogram())
         image = image.point([0] * (threshold + 1) + [255] * (255 - threshold))
@@ -121,6 +161,17 @@ def to_image(picture, preprocessing):
         padded.paste(image, (left, top))
         image = padded
     return image, polarity
+
+
+def _resampling(size, inner, preprocessing):
+    """Return the filter that brings a picture of a size to the inner one.
+
+    Ink comes from pictures of any size: much reduced, and a little enlarged, it must stay sharp.
+    """
+    if preprocessing.crop == "none":
+        return Image.Resampling.BILINEAR
+    is_reduced = inner[0] < size[0] or inner[1] < size[1]
+    return Image.Resampling.HAMMING if is_reduced else Image.Resampling.LANCZOS
 
 
 def frame(size, preprocessing):
@@ -144,58 +195,6 @@ def frame(size, preprocessing):
         inner_height = min(inner_height, max(1, round(height * scale)))
     left, top = (outer_width - inner_width) // 2, (outer_height - inner_height) // 2
     return left, top, inner_width, inner_height
-
-
-def otsu_threshold(histogram):
-    """Return the grey value that best divides a picture in two: what is above it is light.
-
-    Where several values divide it equally well, their mean. A picture with hardly any contrast has
-    no ink: 255.
-
-    Args:
-        histogram: how many pixels have each of 256 grey values.
-
-    Source: Otsu 1979, "A threshold selection method from gray-level histograms": the greatest
-    variance between the two classes.
-    """
-    present = [value for value, count in enumerate(histogram) if count]
-    if present[-1] - present[0] < MIN_CONTRAST:
-        return 255
-    count, total = sum(histogram), sum(value * n for value, n in enumerate(histogram))
-    below = sum_below = 0
-    best, first, last = -1.0, 0, 0
-    for value in range(present[0], present[-1]):
-        below += histogram[value]
-        sum_below += value * histogram[value]
-        variance = (total * below - count * sum_below) ** 2 / (below * (count - below))
-        if variance > best:
-            best, first = variance, value
-        if variance >= best:
-            last = value
-    return (first + last) // 2
-
-
-def polarity_of(image):
-    """Return which side of a picture is paper: "dark-on-light", "light-on-dark", or None.
-
-    The border of a character's picture is mostly paper: its median is near one end of the range
-    of grey values. Undecided (None) are blank pictures and medians near the middle.
-
-    Args:
-        image: PIL image of mode "L", 0 = black.
-    """
-    darkest, lightest = image.getextrema()
-    contrast = lightest - darkest
-    if contrast < MIN_CONTRAST:
-        return None
-    grey, width = image.tobytes(), image.width
-    border = grey[:width] + grey[-width:] + grey[::width] + grey[width - 1 :: width]
-    position = (sorted(border)[len(border) // 2] - darkest) / contrast
-    if position > 0.6:
-        return "dark-on-light"
-    if position < 0.4:
-        return "light-on-dark"
-    return None
 
 
 def resize_images(images, size):
@@ -222,7 +221,7 @@ def at_own_size(size, preprocessing):
     """Return the Preprocessing that leaves a picture its size, as far as SIDES allow.
 
     Args:
-        size: `(width, height)` of the picture.
+        size: `(width, height)` of the picture, or of its ink.
         preprocessing: a Preprocessing.
     """
     scale = min(max(1, SIDES[0] / min(size)), SIDES[1] / max(size))
@@ -242,19 +241,22 @@ def read_image(path, preprocessing, *, own_size=False):
         uint8 `(height, width)`, 0 = paper, 255 = ink, of the last of the image sizes.
 
     Raises:
-        PictureError: the file cannot be read.
+        PictureError: the file cannot be read, or has no ink where that is wanted.
     """
-    picture = read_picture(path)
+    try:
+        view = view_of(read_picture(path), preprocessing)
+    except NoInkError as error:
+        raise PictureError(path, str(error)) from None
     if own_size:
-        preprocessing = at_own_size(picture.size, preprocessing)
-    return image_of(picture, preprocessing)
+        preprocessing = at_own_size(view.picture.size, preprocessing)
+    return image_of(view, preprocessing)
 
 
-def image_of(picture, preprocessing):
-    """Turn an 8-bit grey picture into the image that a network expects.
+def image_of(view, preprocessing):
+    """Turn the View of a picture into the image that a network expects.
 
     Args:
-        picture: PIL image of mode "L", any size.
+        view: a View.
         preprocessing: a Preprocessing; all of its image sizes are applied.
 
     Returns:
@@ -262,7 +264,7 @@ def image_of(picture, preprocessing):
     """
     import numpy as np
 
-    image, _ = to_image(picture, preprocessing)
+    image, _ = _framed(view, preprocessing)
     for height, width in preprocessing.image_sizes[1:]:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)

@@ -22,7 +22,7 @@ from glyphs import files
 from glyphs.artifacts.loading import load_model
 from glyphs.errors import ArtifactError
 from glyphs.images.decode import read_picture
-from glyphs.images.preprocessing import Preprocessing, at_own_size, frame, image_of
+from glyphs.images.preprocessing import Preprocessing, at_own_size, frame, image_of, view_of
 
 # Layers behind the feature maps under which a class's score is a sum over places.
 LINEAR = (
@@ -112,23 +112,25 @@ def write_maps(predictions, explainer, class_names, folder):
         if not prediction.error:
             picture = read_picture(prediction.path)
             preprocessing = explainer.preprocessing
+            view = view_of(picture, preprocessing)
             if explainer.takes_any_size:
-                preprocessing = at_own_size(picture.size, preprocessing)
-            image = image_of(picture, preprocessing)
+                preprocessing = at_own_size(view.picture.size, preprocessing)
+            image = image_of(view, preprocessing)
             (activation,) = explainer.maps(image[None], [label_of[prediction.label]])
             stem = os.path.splitext(os.path.basename(prediction.path))[0]
             stem = os.fsdecode(os.fsencode(stem)[:LONGEST_STEM])
             with files.replacing(os.path.join(folder, f"{number:05}_{stem}.png")) as file:
-                draw(picture, activation, preprocessing).save(file, "PNG")
+                draw(picture, activation, view, preprocessing).save(file, "PNG")
         yield prediction
 
 
-def draw(picture, activation, preprocessing):
+def draw(picture, activation, view, preprocessing):
     """Lay a class activation map over a picture.
 
     Args:
         picture: PIL image of mode "L", as read_picture returns it.
         activation: float `(h, w)`, of the whole image that the network saw.
+        view: preprocessing.View of the picture, which this image shows.
         preprocessing: Preprocessing that made this image.
 
     Returns:
@@ -136,7 +138,7 @@ def draw(picture, activation, preprocessing):
         the class are left as they are.
     """
     height, width = preprocessing.image_sizes[0]
-    left, top, inner_width, inner_height = frame(picture.size, preprocessing)
+    left, top, inner_width, inner_height = frame(view.picture.size, preprocessing)
     scale = min(LONGEST / max(picture.size), max(1, SHORTEST / max(picture.size)))
     size = tuple(max(1, round(side * scale)) for side in picture.size)
     strength = np.maximum(activation, 0)
@@ -145,7 +147,12 @@ def draw(picture, activation, preprocessing):
         (width, height), Image.Resampling.BILINEAR
     )
     strength = strength.crop((left, top, left + inner_width, top + inner_height))
-    mask = np.asarray(strength.resize(size, Image.Resampling.BILINEAR)) * (255 * STRENGTH)
-    mask = Image.fromarray(mask.clip(0, 255).astype(np.uint8))
+    # The image shows a part of the picture only: nothing speaks for the class around it.
+    left, top, right, bottom = (round(edge * scale) for edge in view.box)
+    shown = max(1, right - left), max(1, bottom - top)
+    strength = strength.resize(shown, Image.Resampling.BILINEAR)
+    strength = np.asarray(strength) * (255 * STRENGTH)
+    mask = Image.new("L", size)
+    mask.paste(Image.fromarray(strength.clip(0, 255).astype(np.uint8)), (left, top))
     grey = picture.resize(size, Image.Resampling.BILINEAR).convert("RGB")
     return Image.composite(Image.new("RGB", size, COLOUR), grey, mask)

@@ -63,11 +63,21 @@ class Audit:
 
     @property
     def blank(self):
-        """Which readable pictures show nothing: bool `(n,)`."""
-        facts = self.facts
+        """Which readable pictures show nothing: bool `(n,)`.
+
+        Some characters are a dot, as the zero of Arabic is: where half of a class has hardly any
+        ink, that is how it is written.
+        """
+        facts, readable = self.facts, self.readable
         pixels = facts["width"].astype(np.float64) * facts["height"]
-        no_ink = facts["ink"] < np.maximum(MIN_INK_PIXELS, MIN_INK * pixels)
-        return self.readable & ((facts["contrast"] < MIN_CONTRAST) | no_ink)
+        is_dot = facts["ink"] < np.maximum(MIN_INK_PIXELS, MIN_INK * pixels)
+        is_dot &= readable & (facts["contrast"] >= MIN_CONTRAST)
+        n_classes = len(self.index.class_names)
+        dots, all_ = (
+            np.bincount(self.labels[which], minlength=n_classes) for which in (is_dot, readable)
+        )
+        is_usual = 2 * dots >= np.maximum(all_, 1)
+        return readable & ((facts["contrast"] < MIN_CONTRAST) | (is_dot & ~is_usual[self.labels]))
 
     @property
     def is_dataset(self):

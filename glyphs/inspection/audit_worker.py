@@ -8,7 +8,7 @@ import struct
 from PIL import Image
 
 from glyphs.errors import PictureError
-from glyphs.images.preprocessing import polarity_of
+from glyphs.images.levels import polarity_of
 from glyphs.sources.index import Samples
 
 CHUNK_BYTES = 1 << 22  # of images of a dataset, which are sent to the workers

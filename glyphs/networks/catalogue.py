@@ -30,6 +30,7 @@ class Entry:
             of preprocessing.Preprocessing.
         options: of the builder.
         takes_weights: whether the builder has the option `weights`.
+        takes_any_size: whether the network takes images of any size, whatever it learned from.
     """
 
     builder: str
@@ -42,6 +43,7 @@ class Entry:
     preparation: dict = dataclasses.field(default_factory=dict)
     options: dict = dataclasses.field(default_factory=dict)
     takes_weights: bool = False
+    takes_any_size: bool = False
 
     @property
     def image_size(self):
@@ -58,7 +60,7 @@ NETWORKS = {
         recipe={
             "epochs": 20, "patience": None, "learning_rates": (0.002,), "batch_size": 64,
             "optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.05, "warmup": 0.1,
-            "label_smoothing": 0.1, "augment": "affine", "least_steps": 2000,
+            "label_smoothing": 0.1, "augment": "pens", "least_steps": 2000,
         },
     ),
     "kanji": Entry(
@@ -95,6 +97,7 @@ NETWORKS = {
         f"{_KUZUSHIJI}: fully convolutional",
         recipe={"epochs": 10, "patience": None, "learning_rates": (0.0001,), "batch_size": 512},
         preparation={"fit": "pad"},
+        takes_any_size=True,
     ),
     "xception": Entry(
         "transfer.xception", 80, 514, 96_935_994, 80_791_314, f"{_KUZUSHIJI}: transfer learning",

@@ -129,15 +129,17 @@ class Batches(keras.utils.PyDataset):
         batch_size: images in a batch; the last one may have fewer.
         distort: None, or a function `(images, number of the batch)` -> images.
         weights: None, or float32 `(n_classes,)`: the weight of each class in the loss.
+        sides: None, or a function of the batch's number that returns the side of its images.
     """
 
-    def __init__(self, images, order, batch_size, *, distort=None, weights=None):
+    def __init__(self, images, order, batch_size, *, distort=None, weights=None, sides=None):
         super().__init__()
         self.images = images
         self.order = order
         self.batch_size = batch_size
         self.distort = distort
         self.weights = weights
+        self.sides = sides
 
     def __len__(self):
         return math.ceil(len(self.order) / self.batch_size)
@@ -146,9 +148,36 @@ class Batches(keras.utils.PyDataset):
         x, y = self.images.take(self.order[i * self.batch_size : (i + 1) * self.batch_size])
         if self.distort:
             x = self.distort(x, i)
+        if self.sides:
+            x = resize_images(x, _scaled(x.shape[1:], self.sides(i)))
         if self.weights is None:
             return x[..., None], y
         return x[..., None], y, self.weights[y]
+
+
+def _scaled(size, side):
+    """Return a size in proportion whose longer side is `side`."""
+    return tuple(max(1, round(length * side / max(size))) for length in size)
+
+
+class Sides:
+    """The side of the images of each batch, drawn anew in every epoch.
+
+    Args:
+        sides: to draw from.
+        key: `(seed, epoch)`, of the random streams.
+    """
+
+    def __init__(self, sides, key):
+        self.sides = sides
+        self.key = tuple(key)
+
+    def __call__(self, number):
+        # Keras tells from the first two batches which sides of its arrays are open.
+        if number < 2:
+            return (min(self.sides), max(self.sides))[number]
+        # A stream of its own: 1 tells it from those of the distortions.
+        return int(np.random.default_rng((*self.key, number, 1)).choice(self.sides))
 
 
 class Distortion:
@@ -199,5 +228,6 @@ def epoch_batches(images, recipe, epochs_done, n_classes):
         np.random.default_rng(key).permutation(len(images)),
         recipe.batch_size,
         distort=Distortion(recipe.augment, key) if recipe.augment else None,
+        sides=Sides(recipe.sides, key) if recipe.sides else None,
         weights=balanced_weights(images.labels, n_classes) if recipe.class_weights else None,
     )

@@ -34,6 +34,8 @@ class Recipe:
         validation_split: share of each class of train that becomes val where there is none, 0..1.
         half_precision: round the weights that are measured and saved to float16.
         mixed_precision: compute in bfloat16, and keep the weights in float32.
+        sides: of the images of a batch, one drawn for each, for networks that take any size; of
+            none: that of the dataset.
         init: PREFIX of the model whose weights are the initial ones, or None.
         weights: the initial weights of a pretrained network: "imagenet" or a file; or None.
     """
@@ -58,6 +60,7 @@ class Recipe:
     validation_split: float = 0.0
     half_precision: bool = False
     mixed_precision: bool = False
+    sides: tuple = ()
     init: str | None = None
     weights: str | None = None
 
@@ -78,12 +81,12 @@ def of_today(stored):
         for field in dataclasses.fields(Recipe)
         if field.default is not dataclasses.MISSING
     }
-    of_today = absent | stored
+    of_today = json.loads(json.dumps(absent)) | stored
     return of_today | {"augment": OLD_PRESETS.get(of_today["augment"], of_today["augment"])}
 
 
 # Names of distortions for --augment, and the preset of glyphs.augment that each is.
-AUGMENTS = {"elastic": "classic", "ciresan": "ciresan", "affine": "affine"}
+AUGMENTS = {"elastic": "classic", "ciresan": "ciresan", "affine": "affine", "pens": "pens"}
 OLD_PRESETS = {"seed": "classic"}
 
 MOST_EPOCHS = 200  # an epoch takes .3 s at least, however few its pictures

@@ -1,0 +1,189 @@
+"""Look at a small mask without NumPy: its pixels are the bits of one large integer.
+
+Shifts move all pixels at once, so that a test of the whole mask takes about a microsecond.
+"""
+
+import functools
+import struct
+
+# Soft edges count as ink from a quarter of its contrast on.
+IS_INK = b"0" * 64 + b"1" * 192
+
+
+def box_of_one_character(digits, size):
+    """Return the box around the ink if nothing but one character can be there, else None.
+
+    Args:
+        digits: a byte per pixel, row by row: b"0" for paper, b"1" for ink.
+        size: `(width, height)`.
+
+    Returns:
+        `(left, top, right, bottom)`, or None: there are specks, or strokes that may be a
+        neighbour's, a ruled line or a box.
+    """
+    width, height = size
+    mask, stride = _mask(digits, width, height)
+    beside = mask << 1 | mask >> 1
+    around = mask | beside
+    isolated = mask & ~(beside | around << stride | around >> stride)
+    if isolated:
+        if isolated.bit_count() * 400 > width * height:
+            return None
+        mask ^= isolated
+    if not mask:
+        return None
+    left, top, right, bottom = _box(mask, stride, height)
+    touched = (left <= 1) + (top <= 1) + (right >= width - 1) + (bottom >= height - 1)
+    near = 1 + max(width, height) // 24
+    if max(left, top, width - right, height - bottom) <= near:
+        touched = 4  # a tight crop, whose outermost strokes are faint
+    # What is more than a pixel wide.
+    core = mask & mask >> 1
+    core &= core >> stride
+    if _has_thin_line(mask, core, stride, size, (right - left, bottom - top), touched):
+        return None
+    if touched:
+        # Rules in pieces, as they are when a page lies askew, are thinner than strokes.
+        if not core:
+            return None
+        inner = _box(core, stride, height)
+        thin = max(inner[0] - left, inner[1] - top, right - inner[2], bottom - inner[3])
+        if thin > 2 + max(width, height) // 8:
+            return None
+    if touched < 4 and (touched or _is_broken(mask, stride, height)):
+        parts = _parts(mask, stride, height)
+        # Beside the border may be a neighbour's stroke, and elsewhere a speck.
+        if len(parts) > (1 if touched else 4) or min(parts) * 12 < sum(parts):
+            return None
+    return left, top, right, bottom
+
+
+def _mask(digits, width, height):
+    """Return `(mask, stride)`: the pixels as bits, with paper between the rows."""
+    if b"1" not in digits[width - 1 :: width]:
+        return int(digits, 2), width
+    return int(b"0".join(_rows(width, height).unpack(digits)), 2) << 1, width + 1
+
+
+@functools.lru_cache(1024)
+def _rows(width, height):
+    return struct.Struct(f"{width}s" * height)
+
+
+@functools.lru_cache(1024)
+def _first_column(stride, height):
+    """Return the mask of the column that holds the lowest bit of each row."""
+    return ((1 << stride * height) - 1) // ((1 << stride) - 1)
+
+
+def _box(mask, stride, height):
+    """Return `(left, top, right, bottom)` of what is set, which must be something."""
+    columns = _folded(mask, stride, height) & ((1 << stride) - 1)
+    return (
+        stride - columns.bit_length(),
+        height - 1 - (mask.bit_length() - 1) // stride,
+        stride - (columns & -columns).bit_length() + 1,
+        height - ((mask & -mask).bit_length() - 1) // stride,
+    )
+
+
+def _folded(mask, step, count):
+    """Return so many rows or columns laid over one another, in the lowest of them."""
+    done = 1
+    while done < count:
+        more = min(done, count - done)
+        mask |= mask >> more * step
+        done += more
+    return mask
+
+
+def _is_broken(mask, stride, height):
+    """Return whether empty rows or columns part the ink."""
+    columns = _folded(mask, stride, height) & ((1 << stride) - 1)
+    rows = _folded(mask, 1, stride) & _first_column(stride, height)
+    return any(
+        (folded & ~(folded >> step)).bit_count() > 1
+        for folded, step in ((columns, 1), (rows, stride))
+    )
+
+
+def _runs(mask, step, length):
+    """Return the pixels that begin a run of at least so many, in the direction of the step."""
+    done = 1
+    while done < length:
+        more = min(done, length - done)
+        mask &= mask >> more * step
+        done += more
+    return mask
+
+
+def _has_thin_line(mask, core, stride, size, extent, touched):
+    """Return whether there are long straight lines that need a closer look.
+
+    Strokes of a character that is cropped tightly are as long as a ruled line; but no thinner
+    than other strokes.
+    """
+    strokes = None
+    found = 0
+    column = _first_column(stride, size[1])
+    for step, other, axis, count, first in (
+        (1, stride, 0, stride, column),
+        (stride, 1, 1, size[1], (1 << stride) - 1),
+    ):
+        length = extent[axis]
+        if length < 12:
+            continue
+        if axis == 0:
+            tolerant = mask | mask >> stride | mask << stride
+        else:
+            tolerant = mask | mask >> 1 | (mask << 1 & ~column)  # not into the row above
+        long = _runs(tolerant, step, 9 * length // 10)
+        if touched not in (0, 4):
+            if long and length >= size[axis] - 2:
+                return True
+            # Faint rules come in pieces.
+            length = min(length, size[axis] // 3)
+            long = _runs(tolerant, step, 9 * length // 10)
+        if not long:
+            continue
+        if strokes is None:
+            strokes = _stroke_width(mask, stride)
+            # Without what is a pixel wide, lest a box make the pen look finer.
+            if 4 * core.bit_count() > mask.bit_count():
+                strokes = max(strokes, _stroke_width(core, stride) + 1)
+        at = _folded(long, step, count) & first
+        if strokes > 2:
+            # A stroke that slants a little holds shorter runs, but as thick as other strokes.
+            thick = _runs(_runs(mask, other, 2 * strokes // 5 + 1), step, length // 3)
+            thick = _folded(thick, step, count) & first
+            near = thick | thick >> other | thick << other
+            near |= near << other * (strokes // 2 + 1) | near >> other * 2 | near << other * 2
+            if at & ~near:
+                return True
+        apart = (at.bit_length() - (at & -at).bit_length()) // other
+        found += 2 * apart > extent[1 - axis]
+    return found == 2  # a box, or a character like one
+
+
+def _stroke_width(mask, stride):
+    edges = (mask ^ mask >> 1).bit_count() + (mask ^ mask >> stride).bit_count()
+    return 5 * mask.bit_count() // (2 * edges)
+
+
+def _parts(mask, stride, height):
+    """Return the number of pixels of each part, parted by more than a pixel; of at most five."""
+    # Lest the ends of rows meet.
+    last = _first_column(stride, height)
+    first = last << stride - 1
+    near = mask | mask << 1 & ~last | mask >> 1 & ~first
+    near |= near << stride | near >> stride
+    parts = []
+    while near and len(parts) < 5:
+        part, grown = 0, 1 << (near.bit_length() - 1)
+        while grown != part:
+            part = grown
+            grown = part | part << 1 & ~last | part >> 1 & ~first
+            grown = (grown | grown << stride | grown >> stride) & near
+        parts.append((part & mask).bit_count())
+        near &= ~part
+    return parts

@@ -1,0 +1,217 @@
+"""Find the ink in a picture that a person brings, and place it as a network expects it.
+
+    ink = find_ink(picture)
+    image = place(ink.image, (32, 32))
+
+What is around the character does not matter: wide paper, uneven light, a shadow, ruled lines, a
+printed box, dust, the strokes of neighbours. Most pictures of data sets are clean. Pillow alone
+sees that, and crops them; NumPy and SciPy are imported for the first picture that is not.
+"""
+
+import bisect
+import dataclasses
+import functools
+import itertools
+
+from PIL import Image, ImageOps
+
+from glyphs.ink import bits
+
+POLARITIES = ("dark-on-light", "light-on-dark")
+# A network is used to some paper around a character: 2 of 32 pixels on each side.
+MARGIN = 1 / 16
+
+_CLEAN_SIDES = (4, 400)  # pixels: pictures that are looked at as they are
+_SMALL = 24  # pixels: the longer side of pictures that are enlarged
+_FINER = 4  # times
+_MORE_PAPER = 8  # pixels: of a single flat stroke that has no more, and what it then gets
+_FLAT = 12  # grey levels: clean paper varies by less
+_CLEAR = 72  # grey levels: clean ink is at least that far from its paper
+
+
+@dataclasses.dataclass(frozen=True)
+class Ink:
+    """The ink of one character.
+
+    Attributes:
+        image: PIL image of mode "L", cropped to the ink, 0 = paper, 255 = full ink, with the soft
+            edges of the strokes. Its pixels are those of the picture, but larger ones where it has
+            very many, and finer ones where it has few.
+        box: `(left, top, right, bottom)` of the same part of the picture, in its pixels.
+        polarity: "dark-on-light" or "light-on-dark".
+    """
+
+    image: Image.Image
+    box: tuple
+    polarity: str
+
+
+def find_ink(picture, polarity="auto"):
+    """Find the ink of the character in a picture.
+
+    Args:
+        picture: PIL image of mode "L", any size, 0 = black.
+        polarity: "dark-on-light", "light-on-dark", or "auto".
+
+    Returns:
+        An Ink, or None where there is no ink.
+    """
+    if max(picture.size) <= _SMALL:
+        # The box around the ink must be finer than these pixels.
+        size = [side * _FINER for side in picture.size]
+        found = _find(picture.resize(size, Image.Resampling.LANCZOS), polarity)
+        if found is None:
+            return None
+        left, top, right, bottom = found.box
+        box = left // _FINER, top // _FINER, -(-right // _FINER), -(-bottom // _FINER)
+        return dataclasses.replace(found, box=box)
+    return _find(picture, polarity)
+
+
+def _find(picture, polarity):
+    """Return the Ink of a picture whose pixels are fine enough."""
+    if min(picture.size) >= _CLEAN_SIDES[0] and max(picture.size) <= _CLEAN_SIDES[1]:
+        found = _find_clean(picture, polarity)
+        if found is not None:
+            return found
+    from glyphs.ink import strokes  # NumPy and SciPy take a quarter of a second
+
+    found = strokes.find_strokes(picture, polarity)
+    if found:
+        return Ink(*found)
+    if 2 < min(picture.size) <= _MORE_PAPER:
+        return _find_on_more_paper(picture, polarity)
+    return None
+
+
+def _find_on_more_paper(picture, polarity):
+    """Return the Ink of a single flat stroke, cropped so tightly that hardly any paper is left."""
+    darkest, lightest = picture.getextrema()
+    if lightest - darkest < _CLEAR:
+        return None
+    histogram = picture.histogram()
+    is_light = sum(histogram[lightest - _FLAT :]) >= sum(histogram[: darkest + _FLAT + 1])
+    paper = (
+        lightest if polarity == "dark-on-light" or (polarity == "auto" and is_light) else darkest
+    )
+    found = _find(ImageOps.expand(picture, _MORE_PAPER, paper), polarity)
+    if found is None:
+        return None
+    edges = zip(found.box, (*picture.size, *picture.size), strict=True)
+    box = tuple(min(max(0, edge - _MORE_PAPER), most) for edge, most in edges)
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return None
+    return dataclasses.replace(found, box=box)
+
+
+def place(image, size, margin=MARGIN):
+    """Place ink in the middle of a picture, as large as fits, with its proportions.
+
+    Args:
+        image: PIL image of mode "L", as Ink has it.
+        size: `(height, width)` of the result.
+        margin: paper on each side, as part of the width and of the height.
+
+    Returns:
+        PIL image of mode "L", 0 = paper, 255 = full ink.
+    """
+    height, width = size
+    left, top = round(width * margin), round(height * margin)
+    room = max(1, width - 2 * left), max(1, height - 2 * top)
+    scale = min(room[0] / image.width, room[1] / image.height)
+    inner = [
+        min(most, max(1, round(side * scale))) for most, side in zip(room, image.size, strict=True)
+    ]
+    resampling = Image.Resampling.HAMMING if scale < 1 else Image.Resampling.LANCZOS
+    placed = Image.new("L", (width, height), 0)
+    placed.paste(
+        image.resize(inner, resampling), ((width - inner[0]) // 2, (height - inner[1]) // 2)
+    )
+    return placed
+
+
+def _find_clean(picture, polarity):
+    """Return the Ink of a picture on flat paper with nothing else on it; None if unsure."""
+    histogram = picture.histogram()
+    backward = histogram[::-1]
+    # A filter passes over what is empty faster than a loop, or another look at the picture.
+    darkest = histogram.index(next(filter(None, histogram)))
+    lightest = 255 - backward.index(next(filter(None, backward)))
+    if lightest - darkest < _CLEAR:
+        return None
+    width, height = picture.size
+    grey, n = picture.tobytes(), width * height
+    if polarity == "auto":
+        if 5 * sum(histogram[lightest - _FLAT :]) > 3 * n:
+            polarity = "dark-on-light"
+        elif 5 * sum(histogram[: darkest + _FLAT + 1]) > 3 * n:
+            polarity = "light-on-dark"
+        else:
+            polarity = _polarity_of_border(grey, width, darkest, lightest)
+        # In a tight crop of a thick stroke: paper is all of one grey, and ink is not.
+        if polarity is None and 5 * histogram[lightest] > n > 16 * histogram[darkest]:
+            polarity = "dark-on-light"
+        if polarity is None and 5 * histogram[darkest] > n > 16 * histogram[lightest]:
+            polarity = "light-on-dark"
+    if polarity is None:
+        return None
+    # From here on levels go from the paper to the ink.
+    levels = backward[255 - lightest :] if polarity == "dark-on-light" else histogram[darkest:]
+    below = list(itertools.accumulate(levels))
+    paper = levels.index(max(levels[: 2 * _FLAT]))
+    sure = below[paper + _FLAT]
+    if 5 * max(sure, 2 * levels[paper]) < 2 * n:
+        return None
+    full = bisect.bisect_left(below, n - 3 * (n - sure) // 10)
+    # Shadows, bleed-through and faint lines are near the paper; of ink, only soft edges are.
+    near = full // 3
+    if 3 * levels[paper] < n:  # not drawn or cut out on one grey: a scan, which may hold more
+        near = max(near, len(levels) // 4)
+    faint = below[near] - sure
+    ink = n - sure - faint
+    full -= paper
+    if full < _CLEAR or ink < 6 or faint * 2 > ink + min(width, height):
+        return None
+    span = full // 4 * 4  # few different ones, so that few tables are made
+    if polarity == "dark-on-light":
+        table = _stretching(lightest - paper, lightest - paper - span)
+    else:
+        table = _stretching(darkest + paper, darkest + paper + span)
+    # Faster than `point`, which makes a new list of the table each time.
+    stretched = grey.translate(table)
+    box = bits.box_of_one_character(stretched.translate(bits.IS_INK), (width, height))
+    if box is None:
+        return None
+    # Faster than an image made of a copy.
+    image = Image.frombuffer("L", (width, height), stretched, "raw", "L", 0, 1)
+    beyond = max(abs(a - b) for a, b in zip(box, image.getbbox(), strict=True))
+    # Something faint around the ink: a watermark, the back of the page.
+    if beyond > 2 + max(width, height) // 32:
+        return None
+    if box != (0, 0, width, height):
+        image = image.crop(box)
+    return Ink(image, box, polarity)
+
+
+@functools.lru_cache(1024)
+def _stretching(paper, ink):
+    """Return the bytes that grey values become: those near the paper 0, full ink 255."""
+    span = abs(ink - paper)
+    low = max(8, span // 8)
+    sign = 1 if ink > paper else -1
+    depths = [min(max((grey - paper) * sign - low, 0), span - low) for grey in range(256)]
+    return bytes(depth * 255 // (span - low) for depth in depths)
+
+
+def _polarity_of_border(grey, width, darkest, lightest):
+    """Return the polarity of a picture whose border is nearly all paper, else None."""
+    border = grey[:width] + grey[-width:] + grey[::width] + grey[width - 1 :: width]
+    few = len(border) // 4
+    if len(border.translate(None, _GREYS[max(0, lightest - _FLAT) :])) <= few:
+        return "dark-on-light"
+    if len(border.translate(None, _GREYS[: darkest + _FLAT + 1])) <= few:
+        return "light-on-dark"
+    return None
+
+
+_GREYS = bytes(range(256))

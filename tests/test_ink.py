@@ -1,0 +1,308 @@
+"""Finding the ink: what belongs to a character stays, what does not goes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
+
+from glyphs import fonts
+from glyphs.ink import bits, lines, paper, strokes
+from glyphs.ink import find as ink
+
+
+def drawn(text, *, side=96, size=64, place=None):
+    """Return dark text on white paper."""
+    picture = Image.new("L", (side, side), 255)
+    font = ImageFont.truetype(fonts.bundled_font(), size)
+    place = place or (side // 2, side // 2)
+    ImageDraw.Draw(picture).text(place, text, fill=0, font=font, anchor="mm")
+    return picture
+
+
+def tight(picture):
+    """Return the box around what is dark."""
+    return ImageOps.invert(picture).point([0] * 65 + [255] * 191).getbbox()
+
+
+def noisy(picture, sigma=4, seed=1):
+    grey = np.asarray(picture, float) + np.random.default_rng(seed).normal(
+        0, sigma, picture.size[::-1]
+    )
+    return Image.fromarray(np.rint(grey.clip(0, 255)).astype(np.uint8))
+
+
+def on_grey(picture, paper=225, darkest=40):
+    return picture.point([darkest + v * (paper - darkest) // 255 for v in range(256)])
+
+
+def assert_found(picture, box, *, within=3):
+    found = ink.find_ink(picture)
+    assert found is not None
+    assert max(abs(a - b) for a, b in zip(found.box, box, strict=True)) <= within, found.box
+    return found
+
+
+WHOLE = "い三二一八川心国口田小ふ:;ङ"
+CHARACTERS = [
+    c for c in WHOLE if not fonts.missing(ImageFont.truetype(fonts.bundled_font(), 20), c)
+]
+
+
+@pytest.mark.parametrize("character", CHARACTERS)
+@pytest.mark.parametrize("dirt", ["clean", "grey and noisy", "uneven"])
+def test_the_parts_of_a_character_stay_together(character, dirt):
+    picture = drawn(character)
+    box = tight(picture)
+    if dirt == "grey and noisy":
+        picture = noisy(on_grey(picture))
+    elif dirt == "uneven":
+        light = (
+            Image.linear_gradient("L").resize(picture.size).point(lambda v: 140 + v * 110 // 255)
+        )
+        picture = noisy(ImageChops.multiply(picture, light))
+    assert assert_found(picture, box).polarity == "dark-on-light"
+
+
+@pytest.mark.parametrize("character", [c for c in CHARACTERS if c not in "一:;"])  # all ink
+def test_a_tight_crop_stays_whole(character):
+    picture = drawn(character)
+    picture = picture.crop(tight(picture))
+    assert_found(picture, (0, 0, *picture.size), within=1)
+    strokes_only = strokes.find_strokes(noisy(on_grey(picture)), "dark-on-light")
+    assert strokes_only is not None
+    assert max(abs(a - b) for a, b in zip(strokes_only[1], (0, 0, *picture.size), strict=True)) <= 3
+
+
+def headline(picture):
+    """Draw a stem that hangs from a line on top, as most Devanagari letters do."""
+    draw = ImageDraw.Draw(picture)
+    draw.line((20, 25, 76, 25), fill=0, width=5)
+    draw.line((60, 25, 60, 75), fill=0, width=5)
+    draw.arc((25, 35, 60, 65), 0, 300, fill=0, width=5)
+    return picture
+
+
+@pytest.mark.parametrize("side", ["free", "tight"])
+def test_a_headline_is_no_ruled_line(side):
+    picture = headline(Image.new("L", (96, 96), 255))
+    box = tight(picture)
+    if side == "tight":
+        picture = picture.crop(box)
+        box = (0, 0, *picture.size)
+    assert_found(picture, box)
+    assert_found(noisy(on_grey(picture)), box)
+
+
+@pytest.mark.parametrize("tilt", [0, 4])
+@pytest.mark.parametrize("grey", [0, 120])
+def test_ruled_lines_go(tilt, grey):
+    picture = drawn("あ", size=48)
+    box = tight(picture)
+    draw = ImageDraw.Draw(picture)
+    for y in (12, 44, 76):
+        draw.line((0, y, 96, y + tilt), fill=grey)
+    assert_found(picture, box)
+    assert_found(noisy(on_grey(picture)), box)
+
+
+def test_squared_paper_goes():
+    picture = drawn("あ", size=56)
+    box = tight(picture)
+    for at in range(5, 96, 22):
+        ImageDraw.Draw(picture).line((0, at, 96, at), fill=130)
+        ImageDraw.Draw(picture).line((at, 0, at, 96), fill=130)
+    assert_found(noisy(on_grey(picture)), box)
+
+
+@pytest.mark.parametrize("edge", [6, 15])
+def test_a_printed_box_goes(edge):
+    picture = drawn("永", size=64)
+    box = tight(picture)
+    ImageDraw.Draw(picture).rectangle((edge, edge, 95 - edge, 95 - edge), outline=0)
+    assert_found(picture, box, within=4)
+    assert_found(noisy(on_grey(picture)), box, within=4)
+
+
+def test_strokes_of_neighbours_go():
+    picture = drawn("あ", size=52)
+    box = tight(picture)
+    draw = ImageDraw.Draw(picture)
+    draw.line((0, 30, 6, 40), fill=0, width=5)
+    draw.line((90, 60, 95, 50), fill=0, width=5)
+    draw.line((40, 95, 50, 91), fill=0, width=5)
+    assert_found(picture, box)
+    assert_found(noisy(on_grey(picture)), box)
+
+
+def test_a_shadow_with_an_edge_is_no_ink():
+    picture = drawn("あ", size=56)
+    box = tight(picture)
+    shadow = Image.new("L", picture.size, 255)
+    ImageDraw.Draw(shadow).polygon([(50, 0), (96, 0), (96, 96), (38, 96)], fill=150)
+    assert_found(noisy(ImageChops.multiply(picture, shadow)), box)
+
+
+def test_specks_go_and_dots_stay():
+    picture = drawn("あ", size=48)
+    ImageDraw.Draw(picture).ellipse((44, 74, 51, 81), fill=0)  # a dot below
+    box = tight(picture)
+    for x, y in ((8, 10), (85, 14), (10, 88), (88, 80)):
+        ImageDraw.Draw(picture).point([(x, y), (x + 1, y)], fill=60)
+    assert_found(picture, box)
+
+
+@pytest.mark.parametrize("light_paper", [True, False])
+@pytest.mark.parametrize("dirt", [0, 5])
+def test_polarity(light_paper, dirt):
+    picture = on_grey(drawn("あ"), paper=215, darkest=70)
+    if not light_paper:
+        picture = ImageOps.invert(picture)
+    polarity = "dark-on-light" if light_paper else "light-on-dark"
+    assert ink.find_ink(noisy(picture, dirt)).polarity == polarity
+
+
+def test_a_given_polarity_is_taken():
+    picture = drawn("口", size=90)
+    assert ink.find_ink(picture, "light-on-dark").polarity == "light-on-dark"
+    board = noisy(ImageOps.invert(on_grey(picture)))
+    assert ink.find_ink(board, "light-on-dark").box == ink.find_ink(board).box
+
+
+@pytest.mark.parametrize("grey", [0, 90, 255])
+def test_without_ink_there_is_none(grey):
+    blank = Image.new("L", (60, 60), grey)
+    assert ink.find_ink(blank) is None
+    assert ink.find_ink(noisy(blank)) is None
+
+
+def test_uneven_light_is_no_ink():
+    light = Image.linear_gradient("L").resize((80, 60)).point(lambda v: 120 + v // 2)
+    for turn in (Image.Transpose.ROTATE_180, Image.Transpose.TRANSPOSE):
+        assert ink.find_ink(light.transpose(turn)) is None
+        assert ink.find_ink(noisy(light.transpose(turn), 3)) is None
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (2, 1), (1, 2), (2, 2), (1, 5000), (5000, 1), (3, 40), (7, 7), (9, 400)]
+)
+def test_odd_pictures_never_raise(size):
+    rng = np.random.default_rng(3)
+    shape = size[::-1]
+    half = np.zeros(shape, np.uint8)
+    half[: shape[0] // 2, : -(-shape[1] // 2)] = 255
+    dot = np.full(shape, 250, np.uint8)
+    dot[shape[0] // 2, shape[1] // 2] = 0
+    noise = rng.integers(0, 256, shape, dtype=np.uint8)
+    for grey in (half, dot, noise, 255 * (noise > 128).astype(np.uint8)):
+        for polarity in ("auto", *ink.POLARITIES):
+            found = ink.find_ink(Image.fromarray(grey), polarity)
+            if found is not None:
+                left, top, right, bottom = found.box
+                assert 0 <= left < right <= size[0]
+                assert 0 <= top < bottom <= size[1]
+                ink.place(found.image, (32, 32))
+
+
+def test_the_box_is_in_pixels_of_the_picture():
+    picture = drawn("あ", side=400, size=100, place=(300, 120))
+    box = tight(picture)
+    large = picture.resize((2400, 2400), Image.Resampling.NEAREST)
+    found = assert_found(large, [6 * side for side in box], within=30)
+    assert max(found.image.size) >= 128
+    assert_found(noisy(on_grey(picture)), box, within=4)
+
+
+def test_both_ways_find_the_same():
+    for character in "あ永い三":
+        for size in (40, 80):
+            picture = drawn(character, size=size)
+            clean = ink.find_ink(picture)
+            searched = strokes.find_strokes(picture, "auto")
+            assert max(abs(a - b) for a, b in zip(clean.box, searched[1], strict=True)) <= 2
+            placed = [ink.place(image, (32, 32)) for image in (clean.image, searched[0])]
+            assert np.corrcoef([np.ravel(image) for image in placed])[0, 1] > 0.9
+
+
+def test_the_same_picture_gives_the_same_bytes():
+    for picture in (drawn("あ"), noisy(on_grey(drawn("あ")))):
+        first, second = ink.find_ink(picture), ink.find_ink(picture.copy())
+        assert first.image.tobytes() == second.image.tobytes()
+        assert first.box == second.box
+
+
+def test_clean_pictures_need_no_numpy():
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from PIL import Image, ImageDraw\n"
+        "from glyphs.ink import find as ink\n"
+        "picture = Image.new('L', (64, 64), 255)\n"
+        "ImageDraw.Draw(picture).line((15, 20, 50, 45), fill=0, width=5)\n"
+        "assert ink.find_ink(picture).box\n"
+        "assert 'numpy' not in sys.modules, 'numpy'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_placed_ink_is_centred_and_keeps_its_proportions():
+    bar = Image.new("L", (60, 10), 255)
+    assert ink.place(bar, (32, 32)).getbbox() == (2, 13, 30, 18)
+    assert ink.place(bar.transpose(Image.Transpose.TRANSPOSE), (32, 32)).getbbox() == (
+        13,
+        2,
+        18,
+        30,
+    )
+    assert ink.place(bar, (48, 96)).getbbox() == (6, 17, 90, 31)
+    assert ink.place(Image.new("L", (1, 1), 255), (16, 16)).size == (16, 16)
+
+
+def test_stroke_width():
+    mask = np.zeros((60, 60), bool)
+    mask[10:50, 20:26] = True
+    assert 5 <= lines.stroke_width(mask) <= 8
+
+
+def test_a_line_is_followed_through_what_crosses_it():
+    mask = np.zeros((60, 120), bool)
+    mask[30:32] = True
+    mask[10:50, 50:58] = True
+    (line,) = lines.find_lines(mask)
+    assert (line.start, line.end, line.thickness) == (0, 119, 2)
+    rest = lines.without_lines(mask)
+    assert rest[10:50, 50:58].all()
+    assert not rest[:, :49].any()
+
+
+def test_paper_keeps_the_edge_of_a_shadow():
+    grey = np.full((100, 100), 230, np.uint8)
+    grey[:, 60:] = 120
+    written = grey.copy()
+    written[40:46, 20:90] = 30
+    estimated = paper.paper_of(written).astype(int)
+    apart = abs(estimated - grey)
+    apart[:, 58:62] = 0  # where the smoothing mixes both
+    assert apart.max() <= 4
+
+
+def test_specks_are_no_single_character():
+    def box(image):
+        digits = image.tobytes().translate(bytes([48]) + bytes([49]) * 255)
+        return bits.box_of_one_character(digits, image.size)
+
+    image = Image.new("L", (40, 40))
+    ImageDraw.Draw(image).line((12, 12, 28, 25), fill=255, width=4)
+    assert box(image) is not None
+    ImageDraw.Draw(image).rectangle((2, 2, 3, 3), fill=255)
+    assert box(image) is None
+
+
+def test_a_flat_stroke_with_hardly_any_paper_around_is_no_blank_picture():
+    stroke = Image.new("L", (44, 6), 255)
+    ImageDraw.Draw(stroke).line((1, 3, 42, 2), fill=90, width=4)
+    found = ink.find_ink(stroke)
+    assert found.polarity == "dark-on-light"
+    assert found.box[2] - found.box[0] > 36
+    assert ink.find_ink(Image.new("L", (44, 6), 255)) is None

@@ -65,6 +65,8 @@ def run_ordered(function, tasks, *, workers):
 def _prepare_worker():
     """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
     warnings.simplefilter("ignore")  # as console.run does
+    # There is a process for each core: NumPy's own threads would only take time to start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

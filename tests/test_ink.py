@@ -306,3 +306,49 @@ def test_a_flat_stroke_with_hardly_any_paper_around_is_no_blank_picture():
     assert found.polarity == "dark-on-light"
     assert found.box[2] - found.box[0] > 36
     assert ink.find_ink(Image.new("L", (44, 6), 255)) is None
+
+
+@pytest.mark.parametrize("width", [40, 41, 47, 48])
+def test_ink_in_the_last_column_does_not_run_into_the_next_row(width):
+    image = Image.new("L", (width, 40))
+    ImageDraw.Draw(image).ellipse((0, 0, width - 1, 39), outline=255, width=5)
+    digits = image.tobytes().translate(bits.IS_INK)
+    assert bits.box_of_one_character(digits, image.size) == (0, 0, width, 40)
+
+
+def test_runs_of_bits():
+    row = "0111011111010"
+    for length in (1, 2, 3, 4, 5, 6):
+        begins = [row[i : i + length] == "1" * length for i in range(len(row))]
+        found = bits._runs(int(row[::-1], 2), 1, length)
+        assert [found >> i & 1 == 1 for i in range(len(row))] == begins
+
+
+def bar(size, paper, darkest, slope=0.0):
+    """Return a stroke with soft edges that fills its picture."""
+    width, height = size
+    ys, xs = np.mgrid[:height, :width]
+    across = np.abs(ys - (height - 1) / 2 - slope * (xs - width / 2)) / (height / 2)
+    grey = darkest + (paper - darkest) * (across**2).clip(0, 1)
+    return noisy(Image.fromarray(np.rint(grey).astype(np.uint8)), 8)
+
+
+@pytest.mark.parametrize("size", [(30, 7), (35, 6), (41, 6), (45, 8), (7, 30)])
+@pytest.mark.parametrize("levels", [(255, 90), (80, 230)])
+def test_one_stroke_that_fills_its_picture_is_ink(size, levels):
+    for slope in (0, 0.03):
+        picture = bar((max(size), min(size)), *levels, slope=slope)
+        if size[1] > size[0]:
+            picture = picture.transpose(Image.Transpose.TRANSPOSE)
+        found = ink.find_ink(picture)
+        assert found.polarity == ("dark-on-light" if levels[0] > levels[1] else "light-on-dark")
+        assert max(abs(a - b) for a, b in zip(found.box, (0, 0, *size), strict=True)) <= 1
+        assert np.asarray(found.image).max() > 200
+
+
+@pytest.mark.parametrize("size", [(30, 7), (60, 6), (90, 30)])
+def test_a_low_picture_of_paper_has_no_bar(size):
+    rng = np.random.default_rng(2)
+    steps = np.linspace(90, 250, size[1])[:, None].repeat(size[0], 1)
+    for grey in (rng.integers(0, 256, size[::-1]), steps, 255 - steps):
+        assert ink._find_bar(Image.fromarray(grey.astype(np.uint8)), "auto") is None

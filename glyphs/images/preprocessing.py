@@ -186,9 +186,8 @@ def frame(size, preprocessing):
     """
     width, height = size
     outer_height, outer_width = preprocessing.image_sizes[0]
-    inner_width, inner_height = (
-        side - 2 * preprocessing.border for side in (outer_width, outer_height)
-    )
+    border = 2 * preprocessing.border
+    inner_width, inner_height = outer_width - border, outer_height - border
     if preprocessing.fit == "pad":
         scale = min(inner_width / width, inner_height / height)
         inner_width = min(inner_width, max(1, round(width * scale)))

@@ -9,6 +9,8 @@ import struct
 # Soft edges count as ink from a quarter of its contrast on.
 IS_INK = b"0" * 64 + b"1" * 192
 
+_FEW = 48  # pixels: the longer side of pictures where rules and strokes can be as fine
+
 
 def box_of_one_character(digits, size):
     """Return the box around the ink if nothing but one character can be there, else None.
@@ -40,18 +42,24 @@ def box_of_one_character(digits, size):
     # What is more than a pixel wide.
     core = mask & mask >> 1
     core &= core >> stride
-    if _has_thin_line(mask, core, stride, size, (right - left, bottom - top), touched):
+    lines = _thin_lines(mask, core, stride, size, (right - left, bottom - top), touched)
+    # A rule or a box comes from the border, or lies apart from what is in it.
+    is_doubtful = lines == 1
+    if lines > 1 or (lines and touched):
         return None
     if touched:
         # Rules in pieces, as they are when a page lies askew, are thinner than strokes.
-        if not core:
-            return None
-        inner = _box(core, stride, height)
+        inner = _box(core, stride, height) if core else (width, height, 0, 0)
         thin = max(inner[0] - left, inner[1] - top, right - inner[2], bottom - inner[3])
         if thin > 2 + max(width, height) // 8:
-            return None
-    if touched < 4 and (touched or _is_broken(mask, stride, height)):
+            # Of so few pixels, a fine pen leaves one for its strokes too.
+            if touched < 4 or max(width, height) > _FEW or _stroke_width(mask, stride) > 2:
+                return None
+            is_doubtful = True
+    if is_doubtful or (touched < 4 and (touched or _is_broken(mask, stride, height))):
         parts = _parts(mask, stride, height)
+        if is_doubtful and len(parts) > 1:
+            return None
         # Beside the border may be a neighbour's stroke, and elsewhere a speck.
         if len(parts) > (1 if touched else 4) or min(parts) * 12 < sum(parts):
             return None
@@ -62,12 +70,7 @@ def _mask(digits, width, height):
     """Return `(mask, stride)`: the pixels as bits, with paper between the rows."""
     if b"1" not in digits[width - 1 :: width]:
         return int(digits, 2), width
-    return int(b"0".join(_rows(width, height).unpack(digits)), 2) << 1, width + 1
-
-
-@functools.lru_cache(1024)
-def _rows(width, height):
-    return struct.Struct(f"{width}s" * height)
+    return int(b"0".join(struct.unpack(f"{width}s" * height, digits)), 2) << 1, width + 1
 
 
 @functools.lru_cache(1024)
@@ -109,22 +112,25 @@ def _is_broken(mask, stride, height):
 
 def _runs(mask, step, length):
     """Return the pixels that begin a run of at least so many, in the direction of the step."""
-    done = 1
-    while done < length:
-        more = min(done, length - done)
-        mask &= mask >> more * step
-        done += more
+    # The longest steps first: after two or three, nothing is left of most masks.
+    while length > 1 and mask:
+        half = length // 2
+        mask &= mask >> half * step
+        length -= half
     return mask
 
 
-def _has_thin_line(mask, core, stride, size, extent, touched):
+def _thin_lines(mask, core, stride, size, extent, touched):
     """Return whether there are long straight lines that need a closer look.
 
     Strokes of a character that is cropped tightly are as long as a ruled line; but no thinner
     than other strokes.
+
+    Returns:
+        0: none; 1: lines that are thinner than strokes; 2: from border to border, or a box.
     """
     strokes = None
-    found = 0
+    found = thin = 0
     column = _first_column(stride, size[1])
     for step, other, axis, count, first in (
         (1, stride, 0, stride, column),
@@ -140,7 +146,7 @@ def _has_thin_line(mask, core, stride, size, extent, touched):
         long = _runs(tolerant, step, 9 * length // 10)
         if touched not in (0, 4):
             if long and length >= size[axis] - 2:
-                return True
+                return 2
             # Faint rules come in pieces.
             length = min(length, size[axis] // 3)
             long = _runs(tolerant, step, 9 * length // 10)
@@ -159,10 +165,10 @@ def _has_thin_line(mask, core, stride, size, extent, touched):
             near = thick | thick >> other | thick << other
             near |= near << other * (strokes // 2 + 1) | near >> other * 2 | near << other * 2
             if at & ~near:
-                return True
+                thin = 1
         apart = (at.bit_length() - (at & -at).bit_length()) // other
         found += 2 * apart > extent[1 - axis]
-    return found == 2  # a box, or a character like one
+    return 2 if found == 2 else thin  # a box, or a character like one
 
 
 def _stroke_width(mask, stride):

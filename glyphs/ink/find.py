@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import itertools
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from glyphs.ink import bits
 
@@ -24,7 +24,7 @@ MARGIN = 1 / 16
 _CLEAN_SIDES = (4, 400)  # pixels: pictures that are looked at as they are
 _SMALL = 24  # pixels: the longer side of pictures that are enlarged
 _FINER = 4  # times
-_MORE_PAPER = 8  # pixels: of a single flat stroke that has no more, and what it then gets
+_LOW = 32  # pixels: the shorter side of pictures that one stroke can fill
 _FLAT = 12  # grey levels: clean paper varies by less
 _CLEAR = 72  # grey levels: clean ink is at least that far from its paper
 
@@ -72,36 +72,13 @@ def _find(picture, polarity):
     """Return the Ink of a picture whose pixels are fine enough."""
     if min(picture.size) >= _CLEAN_SIDES[0] and max(picture.size) <= _CLEAN_SIDES[1]:
         found = _find_clean(picture, polarity)
+        found = found or _find_bar(picture, polarity)
         if found is not None:
             return found
     from glyphs.ink import strokes  # NumPy and SciPy take a quarter of a second
 
     found = strokes.find_strokes(picture, polarity)
-    if found:
-        return Ink(*found)
-    if 2 < min(picture.size) <= _MORE_PAPER:
-        return _find_on_more_paper(picture, polarity)
-    return None
-
-
-def _find_on_more_paper(picture, polarity):
-    """Return the Ink of a single flat stroke, cropped so tightly that hardly any paper is left."""
-    darkest, lightest = picture.getextrema()
-    if lightest - darkest < _CLEAR:
-        return None
-    histogram = picture.histogram()
-    is_light = sum(histogram[lightest - _FLAT :]) >= sum(histogram[: darkest + _FLAT + 1])
-    paper = (
-        lightest if polarity == "dark-on-light" or (polarity == "auto" and is_light) else darkest
-    )
-    found = _find(ImageOps.expand(picture, _MORE_PAPER, paper), polarity)
-    if found is None:
-        return None
-    edges = zip(found.box, (*picture.size, *picture.size), strict=True)
-    box = tuple(min(max(0, edge - _MORE_PAPER), most) for edge, most in edges)
-    if box[0] >= box[2] or box[1] >= box[3]:
-        return None
-    return dataclasses.replace(found, box=box)
+    return found and Ink(*found)
 
 
 def place(image, size, margin=MARGIN):
@@ -182,9 +159,11 @@ def _find_clean(picture, polarity):
     box = bits.box_of_one_character(stretched.translate(bits.IS_INK), (width, height))
     if box is None:
         return None
-    # Faster than an image made of a copy.
     image = Image.frombuffer("L", (width, height), stretched, "raw", "L", 0, 1)
-    beyond = max(abs(a - b) for a, b in zip(box, image.getbbox(), strict=True))
+    faintest = image.getbbox()
+    beyond = max(
+        box[0] - faintest[0], box[1] - faintest[1], faintest[2] - box[2], faintest[3] - box[3]
+    )
     # Something faint around the ink: a watermark, the back of the page.
     if beyond > 2 + max(width, height) // 32:
         return None
@@ -201,6 +180,38 @@ def _stretching(paper, ink):
     sign = 1 if ink > paper else -1
     depths = [min(max((grey - paper) * sign - low, 0), span - low) for grey in range(256)]
     return bytes(depth * 255 // (span - low) for depth in depths)
+
+
+def _find_bar(picture, polarity):
+    """Return the Ink of a low picture that one stroke fills, as a tight crop of 一; else None.
+
+    There is no paper beside it. But all along, it is deepest in the middle, with soft edges.
+    """
+    width, height = picture.size
+    if min(width, height) > _LOW or max(width, height) < 3 * min(width, height):
+        return None
+    upright = picture if width > height else picture.transpose(Image.Transpose.TRANSPOSE)
+    thirds = upright.resize((3, upright.height), Image.Resampling.BOX).tobytes()
+    thirds = [thirds[i::3] for i in range(3)]
+    darkest, lightest = picture.getextrema()
+    for name, paper, ink in (
+        ("dark-on-light", lightest, max(map(min, thirds))),
+        ("light-on-dark", darkest, min(map(max, thirds))),
+    ):
+        if polarity in ("auto", name) and all(_is_across_stroke(t, paper) for t in thirds):
+            image = picture.tobytes().translate(_stretching(paper, ink))
+            image = Image.frombuffer("L", (width, height), image, "raw", "L", 0, 1)
+            return Ink(image, (0, 0, width, height), name)
+    return None
+
+
+def _is_across_stroke(greys, paper):
+    """Return whether greys go from near the paper to ink and back, and nowhere else."""
+    depths = [abs(grey - paper) for grey in greys]
+    middle = depths.index(max(depths))
+    rises = depths[: middle + 1] == sorted(depths[: middle + 1])
+    falls = depths[middle:] == sorted(depths[middle:], reverse=True)
+    return rises and falls and depths[middle] - max(depths[0], depths[-1]) >= _CLEAR // 2
 
 
 def _polarity_of_border(grey, width, darkest, lightest):

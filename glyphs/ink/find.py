@@ -5,7 +5,7 @@
 
 What is around the character does not matter: wide paper, uneven light, a shadow, ruled lines, a
 printed box, dust, the strokes of neighbours. Most pictures of data sets are clean. Pillow alone
-sees that, and crops them; NumPy and SciPy are imported for the first picture that is not.
+sees that, and crops them; NumPy is imported for the first picture that is not.
 """
 
 import bisect
@@ -75,7 +75,7 @@ def _find(picture, polarity):
         found = found or _find_bar(picture, polarity)
         if found is not None:
             return found
-    from glyphs.ink import strokes  # NumPy and SciPy take a quarter of a second
+    from glyphs.ink import strokes  # NumPy takes a tenth of a second
 
     found = strokes.find_strokes(picture, polarity)
     return found and Ink(*found)

@@ -7,7 +7,8 @@ import dataclasses
 import itertools
 
 import numpy as np
-from scipy import ndimage
+
+from glyphs.ink import windows
 
 MAX_SLOPE = 0.12  # of a line, pixels down per pixel to the right: 7 degrees
 MAX_LINES = 24  # in one direction
@@ -136,14 +137,14 @@ def _without_box(mask, across, down):
     ]
     lines = [[x for x in found if 20 * x.thickness <= most] for found in lines]
     rest = _minus(mask, *lines)
-    label, count = ndimage.label(rest, np.ones((3, 3), bool))
+    label, count = windows.label(rest)
     within = np.bincount(label[inner], minlength=count + 1)
     return rest & (2 * within >= np.bincount(label.ravel(), minlength=count + 1))[label]
 
 
 def _largest(mask):
     """Return the largest connected part of a mask."""
-    label, _ = ndimage.label(mask, np.ones((3, 3), bool))
+    label, _ = windows.label(mask)
     areas = np.bincount(label.ravel())
     areas[0] = 0
     return label == areas.argmax()

@@ -4,7 +4,8 @@ Arithmetic is in integers, so that the same picture gives the same bytes on any 
 """
 
 import numpy as np
-from scipy import ndimage
+
+from glyphs.ink.windows import largest, smallest, smoothed
 
 # Windows that the paper is estimated in, as parts of the picture's longer side. Strokes are
 # narrower than the window that suits them; shadows are wider.
@@ -21,7 +22,7 @@ def polarity_of(grey):
     Returns:
         "dark-on-light" or "light-on-dark".
     """
-    smooth = _halved(ndimage.uniform_filter(grey, 3))
+    smooth = _halved(smoothed(grey))
     darkest, lightest = int(smooth.min()), int(smooth.max())
     border = np.concatenate((smooth[0], smooth[-1], smooth[:, 0], smooth[:, -1]))
     score = 0
@@ -54,7 +55,7 @@ def paper_of(grey):
     Returns:
         uint8 `(h, w)`, at least `grey` up to noise.
     """
-    smooth = ndimage.uniform_filter(grey, 3)
+    smooth = smoothed(grey)
     few = _halved(smooth)
     windows = [_odd(part * max(few.shape)) for part in WINDOWS]
     widest = _closed(few, windows[-1])
@@ -82,14 +83,12 @@ def paper_of(grey):
     over = int(np.percentile(paper - smooth, 25, method="nearest"))
     paper -= np.uint8(min(over, 3 * noise_of(grey), int(paper.min())))
     # The tip of a shadow is as narrow as a stroke, but no darker than the shadow beside it.
-    shaded = paper
-    for axis in (0, 1):
-        shaded = ndimage.minimum_filter1d(shaded, 2 * window + 1, axis=axis, mode="nearest")
+    shaded = smallest(paper, 2 * window + 1)
     tips = (shaded < paper - paper // 8) & (smooth >= shaded - shaded // 12)
     tips &= (smooth < paper - paper // 16) & (smooth <= shaded + shaded // 12)
     if tips.any():
         tips = opened(tips, max(5, max(grey.shape) // 32))
-        near = ndimage.maximum_filter(tips, 7)
+        near = largest(tips, 7)
         paper = np.where(near & (smooth >= shaded - shaded // 12), np.minimum(smooth, paper), paper)
     return paper
 
@@ -101,12 +100,7 @@ def opened(mask, side):
         mask: bool `(h, w)`.
         side: pixels.
     """
-    fits = mask.astype(np.uint8)
-    for axis in (0, 1):
-        fits = ndimage.minimum_filter1d(fits, side, axis=axis, mode="nearest")
-    for axis in (0, 1):
-        fits = ndimage.maximum_filter1d(fits, side, axis=axis, mode="constant")
-    return fits > 0
+    return largest(smallest(mask, side), side)
 
 
 def contrast(grey, paper):
@@ -132,11 +126,8 @@ def sharp(grey, depth, reach, noise):
     Returns:
         bool `(h, w)`.
     """
-    low = high = grey
-    for axis in (0, 1):
-        low = ndimage.minimum_filter1d(low, reach, axis=axis, mode="nearest")
-        high = ndimage.maximum_filter1d(high, reach, axis=axis, mode="nearest")
-        depth = ndimage.maximum_filter1d(depth, 2 * reach + 1, axis=axis, mode="nearest")
+    low, high = smallest(grey, reach), largest(grey, reach)
+    depth = largest(depth, 2 * reach + 1)
     step = (high - low).astype(np.int32) - 4 * noise
     return 4 * 255 * step > depth.astype(np.int32) * np.maximum(high, 24)
 
@@ -150,8 +141,8 @@ def noise_of(grey):
     Returns:
         An integer in grey levels, about one standard deviation.
     """
-    fine = grey.astype(np.int32) * 16
-    apart = np.abs(fine - ndimage.uniform_filter(fine, 3))
+    fine = grey.astype(np.int16) * 16
+    apart = np.abs(fine - smoothed(fine))
     # Of a small picture, a third may be all that is not beside a stroke.
     noise = int(np.percentile(apart, 30, method="nearest")) * 5 // 32
     if max(grey.shape) > 24:
@@ -199,11 +190,7 @@ def _odd(side):
 
 
 def _closed(grey, window):
-    for axis in (0, 1):
-        grey = ndimage.maximum_filter1d(grey, window, axis=axis, mode="nearest")
-    for axis in (0, 1):
-        grey = ndimage.minimum_filter1d(grey, window, axis=axis, mode="nearest")
-    return grey
+    return smallest(largest(grey, window), window)
 
 
 def _opened(grey, window):

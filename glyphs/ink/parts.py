@@ -1,11 +1,8 @@
 """Which parts of the ink are one character: its strokes and dots, and not what is beside it."""
 
 import numpy as np
-from scipy import ndimage
 
-from glyphs.ink import lines
-
-_AROUND = np.ones((3, 3), bool)
+from glyphs.ink import lines, windows
 
 
 def character(mask, strong, sharp):
@@ -17,7 +14,7 @@ def character(mask, strong, sharp):
         sharp: bool `(h, w)`: edges as those of ink.
     """
     height, width = mask.shape
-    label, count = ndimage.label(mask, _AROUND)
+    label, count = windows.label(mask)
     if not count:
         return None
     areas = np.bincount(label.ravel(), minlength=count + 1)
@@ -32,9 +29,7 @@ def character(mask, strong, sharp):
     numbers = np.nonzero(areas >= max(4, strokes * strokes // 3))[0].tolist()
     if not numbers:
         return None
-    slices = ndimage.find_objects(label)
-    boxes = {i: slices[i - 1] for i in numbers}
-    boxes = {i: (b[1].start, b[0].start, b[1].stop, b[0].stop) for i, b in boxes.items()}
+    boxes = windows.boxes(label, count)
     areas = areas.tolist()
     numbers.sort(key=lambda i: -areas[i])
     chosen = np.zeros(count + 1, bool)

@@ -2,14 +2,11 @@
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
-from glyphs.ink import lines, paper, parts
+from glyphs.ink import lines, paper, parts, windows
 
 SIDES = (96, 224)  # pixels: the longer side of what is analysed
 TARGET = 160  # pixels: the longer side of a character cut from a larger picture
-
-_AROUND = np.ones((3, 3), bool)
 
 
 def find_strokes(picture, polarity):
@@ -59,7 +56,7 @@ def _search(picture, small, polarity):
     mask = _without_shadows(depth, low, high)
     mask = _without_table(mask)
     rest = lines.without_lines(mask)
-    printed = ndimage.binary_dilation(mask & ~rest, _AROUND)
+    printed = windows.grown(mask & ~rest, 1)
     found = _levels(noise, sheet, np.where(printed, 0, depth)) if printed.any() else None
     if found is not None and 4 * found[2] < 3 * high:
         # Faint ink on dark lines: it is seen only without them.
@@ -124,25 +121,25 @@ def _without_shadows(depth, low, high):
     darkest = depth > max(high, 7 * ink // 10)
     side = max(3 * lines.stroke_width(darkest) + 5, max(mask.shape) // 16)
     wide = paper.opened(mask, side)
-    strokes = (depth > high) & ~ndimage.binary_dilation(wide, _AROUND, iterations=2)
+    strokes = (depth > high) & ~windows.grown(wide, 2)
     if not wide.any() or not strokes.any():
         return mask
     faint = 85 * int(np.median(depth[strokes])) // 100
-    label, count = ndimage.label(wide, _AROUND)
+    label, count = windows.label(wide)
     for part in range(1, min(count, 20) + 1):
         inside = label == part
         rows, columns = np.nonzero(inside)
         box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
         # A shadow comes in from the border.
         if any(parts.borders(box, mask.shape[::-1])) and int(np.median(depth[inside])) <= faint:
-            around = ndimage.binary_dilation(inside, _AROUND, iterations=3)
+            around = windows.grown(inside, 3)
             mask &= ~(around & (depth <= faint))
     return mask
 
 
 def _without_table(mask):
     """Return the ink without what lies around the sheet: wide, and along much of the border."""
-    label, count = ndimage.label(mask, _AROUND)
+    label, count = windows.label(mask)
     ends = np.concatenate((label[0], label[-1], label[1:-1, 0], label[1:-1, -1]))
     along = np.bincount(ends, minlength=count + 1)
     along[0] = 0
@@ -191,7 +188,7 @@ def _cut(picture, sheet, mask, kept, levels, polarity):
     depth = paper.contrast(grey, np.asarray(under)).astype(np.int32)
     low, high = levels
     ink = ((depth - low).clip(0, high - low) * 255 // (high - low)).astype(np.uint8)
-    near = ndimage.binary_dilation(kept, _AROUND, iterations=2) & ~(mask & ~kept)
+    near = windows.grown(kept, 2) & ~(mask & ~kept)
     near = Image.fromarray(near.astype(np.uint8) * 255).resize(
         size, Image.Resampling.BILINEAR, part
     )

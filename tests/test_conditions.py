@@ -6,7 +6,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from glyphs import fonts
 from glyphs.images import conditions
-from glyphs.ink import find as ink
+from glyphs.images.preprocessing import Preprocessing, image_of
+from glyphs.images.view import view_of
 
 
 def character(text="永", side=32):
@@ -14,6 +15,12 @@ def character(text="永", side=32):
     font = ImageFont.truetype(fonts.bundled_font(), 3 * side // 4)
     ImageDraw.Draw(image).text((side // 2, side // 2), text, fill=255, font=font, anchor="mm")
     return np.asarray(image)
+
+
+def ink_of(picture, side=32):
+    """Return the image of the ink in a picture, as a network sees it."""
+    preprocessing = Preprocessing.usual((side, side))
+    return image_of(view_of(picture, preprocessing), preprocessing)
 
 
 @pytest.mark.parametrize("name", conditions.CONDITIONS)
@@ -60,22 +67,18 @@ def test_a_thick_pen_is_thicker_and_a_thin_one_thinner():
     image = character()
     darkness = []
     for condition in (conditions.thin_pen, conditions.as_it_is, conditions.thick_pen):
-        found = ink.find_ink(condition(image, np.random.default_rng(1)))
-        darkness.append(np.asarray(ink.place(found.image, (64, 64))).mean())
+        darkness.append(ink_of(condition(image, np.random.default_rng(1)), side=64).mean())
     assert darkness == sorted(darkness)
 
 
 @pytest.mark.parametrize("name", conditions.CONDITIONS)
 def test_the_ink_is_found_again(name):
     image = character("永")
-    expected = np.asarray(
-        ink.place(ink.find_ink(Image.fromarray(255 - image)).image, (32, 32)), int
-    )
+    expected = ink_of(Image.fromarray(255 - image))
     for seed in range(3):
         picture = conditions.CONDITIONS[name](image, np.random.default_rng([8, seed]))
-        found = ink.find_ink(picture.convert("L"))
-        placed = np.asarray(ink.place(found.image, (32, 32)), int)
-        overlap = np.corrcoef(placed.ravel(), expected.ravel())[0, 1]
+        found = ink_of(picture.convert("L"))
+        overlap = np.corrcoef(found.ravel(), expected.ravel())[0, 1]
         assert overlap > (0.3 if name in ("rotated", "sheared") else 0.6)
 
 

@@ -9,8 +9,12 @@ from conftest import ROOT
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
 from glyphs import fonts
+from glyphs.images.preprocessing import Preprocessing, image_of
+from glyphs.images.view import View
 from glyphs.ink import bits, lines, paper, strokes
 from glyphs.ink import find as ink
+
+USUAL = Preprocessing.usual((32, 32))
 
 
 def drawn(text, *, side=96, size=64, place=None):
@@ -197,13 +201,13 @@ def test_odd_pictures_never_raise(size):
     dot[shape[0] // 2, shape[1] // 2] = 0
     noise = rng.integers(0, 256, shape, dtype=np.uint8)
     for grey in (half, dot, noise, 255 * (noise > 128).astype(np.uint8)):
-        for polarity in ("auto", *ink.POLARITIES):
+        for polarity in ("auto", "dark-on-light", "light-on-dark"):
             found = ink.find_ink(Image.fromarray(grey), polarity)
             if found is not None:
                 left, top, right, bottom = found.box
                 assert 0 <= left < right <= size[0]
                 assert 0 <= top < bottom <= size[1]
-                ink.place(found.image, (32, 32))
+                image_of(View(found.image, found.box, found.polarity), USUAL)
 
 
 def test_the_box_is_in_pixels_of_the_picture():
@@ -222,8 +226,9 @@ def test_both_ways_find_the_same():
             clean = ink.find_ink(picture)
             searched = strokes.find_strokes(picture, "auto")
             assert max(abs(a - b) for a, b in zip(clean.box, searched[1], strict=True)) <= 2
-            placed = [ink.place(image, (32, 32)) for image in (clean.image, searched[0])]
-            assert np.corrcoef([np.ravel(image) for image in placed])[0, 1] > 0.9
+            views = View(clean.image, clean.box, clean.polarity), View(*searched)
+            images = [image_of(view, USUAL) for view in views]
+            assert np.corrcoef([np.ravel(image) for image in images])[0, 1] > 0.9
 
 
 def test_the_same_picture_gives_the_same_bytes():
@@ -244,19 +249,6 @@ def test_clean_pictures_need_no_numpy():
         "assert 'numpy' not in sys.modules, 'numpy'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_placed_ink_is_centred_and_keeps_its_proportions():
-    bar = Image.new("L", (60, 10), 255)
-    assert ink.place(bar, (32, 32)).getbbox() == (2, 13, 30, 18)
-    assert ink.place(bar.transpose(Image.Transpose.TRANSPOSE), (32, 32)).getbbox() == (
-        13,
-        2,
-        18,
-        30,
-    )
-    assert ink.place(bar, (48, 96)).getbbox() == (6, 17, 90, 31)
-    assert ink.place(Image.new("L", (1, 1), 255), (16, 16)).size == (16, 16)
 
 
 def test_stroke_width():

@@ -15,10 +15,12 @@ from glyphs.images.preprocessing import (
     FITS,
     Preprocessing,
     at_own_size,
+    image_of,
     read_image,
     resize_images,
     to_image,
 )
+from glyphs.images.view import View
 
 PLAIN = Preprocessing(((16, 16),))
 
@@ -341,6 +343,22 @@ def test_border_is_paper_around_the_picture(fit):
     inside = image[3:-3, 3:-3] if fit == "stretch" else image[3:-3, 5:-5]
     assert (inside == 255).all()
     assert image.astype(int).sum() == inside.size * 255
+
+
+@pytest.mark.parametrize(
+    ("size", "image_size", "box"),
+    [
+        ((60, 10), (32, 32), (2, 13, 30, 18)),
+        ((10, 60), (32, 32), (13, 2, 18, 30)),
+        ((60, 10), (48, 96), (3, 16, 93, 31)),
+        ((1, 1), (16, 16), (1, 1, 15, 15)),
+    ],
+)
+def test_ink_is_centred_and_keeps_its_proportions(size, image_size, box):
+    bar = View(Image.new("L", size, 255), (0, 0, *size), "light-on-dark")
+    image = image_of(bar, Preprocessing.usual(image_size))
+    assert image.shape == image_size
+    assert Image.fromarray(image).getbbox() == box
 
 
 def test_a_preprocessing_of_older_files_is_read():

@@ -1,7 +1,7 @@
-"""Find the ink in a picture that a person brings, and place it as a network expects it.
+"""Find the ink in a picture that a person brings.
 
     ink = find_ink(picture)
-    image = place(ink.image, (32, 32))
+    ink.image.save("ink.png")
 
 What is around the character does not matter: wide paper, uneven light, a shadow, ruled lines, a
 printed box, dust, the strokes of neighbours. Most pictures of data sets are clean. Pillow alone
@@ -16,10 +16,6 @@ import itertools
 from PIL import Image
 
 from glyphs.ink import bits
-
-POLARITIES = ("dark-on-light", "light-on-dark")
-# A network is used to some paper around a character: 2 of 32 pixels on each side.
-MARGIN = 1 / 16
 
 _CLEAN_SIDES = (4, 400)  # pixels: pictures that are looked at as they are
 _SMALL = 24  # pixels: the longer side of pictures that are enlarged
@@ -79,32 +75,6 @@ def _find(picture, polarity):
 
     found = strokes.find_strokes(picture, polarity)
     return found and Ink(*found)
-
-
-def place(image, size, margin=MARGIN):
-    """Place ink in the middle of a picture, as large as fits, with its proportions.
-
-    Args:
-        image: PIL image of mode "L", as Ink has it.
-        size: `(height, width)` of the result.
-        margin: paper on each side, as part of the width and of the height.
-
-    Returns:
-        PIL image of mode "L", 0 = paper, 255 = full ink.
-    """
-    height, width = size
-    left, top = round(width * margin), round(height * margin)
-    room = max(1, width - 2 * left), max(1, height - 2 * top)
-    scale = min(room[0] / image.width, room[1] / image.height)
-    inner = [
-        min(most, max(1, round(side * scale))) for most, side in zip(room, image.size, strict=True)
-    ]
-    resampling = Image.Resampling.HAMMING if scale < 1 else Image.Resampling.LANCZOS
-    placed = Image.new("L", (width, height), 0)
-    placed.paste(
-        image.resize(inner, resampling), ((width - inner[0]) // 2, (height - inner[1]) // 2)
-    )
-    return placed
 
 
 def _find_clean(picture, polarity):

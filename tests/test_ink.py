@@ -281,7 +281,8 @@ def test_paper_keeps_the_edge_of_a_shadow():
 
 def test_specks_are_no_single_character():
     def box(image):
-        digits = image.tobytes().translate(bytes([48]) + bytes([49]) * 255)
+        digits = image.tobytes("raw", "L", image.width + 1)
+        digits = digits.translate(bytes([48]) + bytes([49]) * 255)
         return bits.box_of_one_character(digits, image.size)
 
     image = Image.new("L", (40, 40))
@@ -304,7 +305,7 @@ def test_a_flat_stroke_with_hardly_any_paper_around_is_no_blank_picture():
 def test_ink_in_the_last_column_does_not_run_into_the_next_row(width):
     image = Image.new("L", (width, 40))
     ImageDraw.Draw(image).ellipse((0, 0, width - 1, 39), outline=255, width=5)
-    digits = image.tobytes().translate(bits.IS_INK)
+    digits = image.tobytes("raw", "L", width + 1).translate(bits.IS_INK)
     assert bits.box_of_one_character(digits, image.size) == (0, 0, width, 40)
 
 
@@ -344,3 +345,19 @@ def test_a_low_picture_of_paper_has_no_bar(size):
     steps = np.linspace(90, 250, size[1])[:, None].repeat(size[0], 1)
     for grey in (rng.integers(0, 256, size[::-1]), steps, 255 - steps):
         assert ink._find_bar(Image.fromarray(grey.astype(np.uint8)), "auto") is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 9), (31, 8), (32, 33), (40, 3)])
+def test_rows_and_columns_of_bits(size):
+    width, height = size
+    pixels = np.random.default_rng(width).random((height, width)) < 0.05
+    pixels[height // 2, width // 3] = True
+    grid = bits._grid(width + 1, (height - 1).bit_length())
+    spaced = np.pad(pixels, ((0, 0), (0, 1)))
+    mask = int("".join(map(str, spaced.ravel().astype(int))), 2)
+    columns = f"{bits._columns(mask, grid):0{width + 1}b}"
+    rows = f"{bits._rows(mask, grid):0{(width + 1) * height}b}"[width :: width + 1]
+    assert [digit == "1" for digit in columns] == spaced.any(axis=0).tolist()
+    assert [digit == "1" for digit in rows] == pixels.any(axis=1).tolist()
+    box = Image.fromarray(pixels.astype(np.uint8)).getbbox()
+    assert bits._box(mask, grid, height) == box

@@ -4,7 +4,7 @@ Shifts move all pixels at once, so that a test of the whole mask takes about a m
 """
 
 import functools
-import struct
+import typing
 
 # Soft edges count as ink from a quarter of its contrast on.
 IS_INK = b"0" * 64 + b"1" * 192
@@ -16,7 +16,8 @@ def box_of_one_character(digits, size):
     """Return the box around the ink if nothing but one character can be there, else None.
 
     Args:
-        digits: a byte per pixel, row by row: b"0" for paper, b"1" for ink.
+        digits: a byte per pixel, row by row: b"0" for paper, b"1" for ink; and at the end of each
+            row one digit more, whatever it is.
         size: `(width, height)`.
 
     Returns:
@@ -24,7 +25,9 @@ def box_of_one_character(digits, size):
         neighbour's, a ruled line or a box.
     """
     width, height = size
-    mask, stride = _mask(digits, width, height)
+    grid = _grid(width + 1, (height - 1).bit_length())
+    stride = grid.stride
+    mask = int(digits, 2) & grid.inner
     beside = mask << 1 | mask >> 1
     around = mask | beside
     isolated = mask & ~(beside | around << stride | around >> stride)
@@ -34,7 +37,7 @@ def box_of_one_character(digits, size):
         mask ^= isolated
     if not mask:
         return None
-    left, top, right, bottom = _box(mask, stride, height)
+    left, top, right, bottom = _box(mask, grid, height)
     touched = (left <= 1) + (top <= 1) + (right >= width - 1) + (bottom >= height - 1)
     near = 1 + max(width, height) // 24
     if max(left, top, width - right, height - bottom) <= near:
@@ -42,22 +45,22 @@ def box_of_one_character(digits, size):
     # What is more than a pixel wide.
     core = mask & mask >> 1
     core &= core >> stride
-    lines = _thin_lines(mask, core, stride, size, (right - left, bottom - top), touched)
+    lines = _thin_lines(mask, core, grid, size, (right - left, bottom - top), touched)
     # A rule or a box comes from the border, or lies apart from what is in it.
     is_doubtful = lines == 1
     if lines > 1 or (lines and touched):
         return None
     if touched:
         # Rules in pieces, as they are when a page lies askew, are thinner than strokes.
-        inner = _box(core, stride, height) if core else (width, height, 0, 0)
+        inner = _box(core, grid, height) if core else (width, height, 0, 0)
         thin = max(inner[0] - left, inner[1] - top, right - inner[2], bottom - inner[3])
         if thin > 2 + max(width, height) // 8:
             # Of so few pixels, a fine pen leaves one for its strokes too.
             if touched < 4 or max(width, height) > _FEW or _stroke_width(mask, stride) > 2:
                 return None
             is_doubtful = True
-    if is_doubtful or (touched < 4 and (touched or _is_broken(mask, stride, height))):
-        parts = _parts(mask, stride, height)
+    if is_doubtful or (touched < 4 and (touched or _is_broken(mask, grid))):
+        parts = _parts(mask, grid)
         if is_doubtful and len(parts) > 1:
             return None
         # Beside the border may be a neighbour's stroke, and elsewhere a speck.
@@ -66,22 +69,50 @@ def box_of_one_character(digits, size):
     return left, top, right, bottom
 
 
-def _mask(digits, width, height):
-    """Return `(mask, stride)`: the pixels as bits, with paper between the rows."""
-    if b"1" not in digits[width - 1 :: width]:
-        return int(digits, 2), width
-    return int(b"0".join(struct.unpack(f"{width}s" * height, digits)), 2) << 1, width + 1
+class _Grid(typing.NamedTuple):
+    """Where the pixels of a mask are: the first is the highest bit.
+
+    Attributes:
+        stride: bits of a row. The lowest is always paper, so that what is moved out of a row does
+            not get into the next.
+        inner: mask of all others.
+        last: mask of the lowest bit of each row.
+        halves: list of `(shift, lower)`, to lay half of the rows over the others, and half of
+            those, until one is left: how far the halves are apart, and the mask of the lower.
+        shifts: list of shifts that together lay all columns over the last, and none of the row
+            above.
+    """
+
+    stride: int
+    inner: int
+    last: int
+    halves: list
+    shifts: list
 
 
 @functools.lru_cache(1024)
-def _first_column(stride, height):
-    """Return the mask of the column that holds the lowest bit of each row."""
-    return ((1 << stride * height) - 1) // ((1 << stride) - 1)
+def _grid(stride, levels):
+    """Return the _Grid of up to 2 ** levels rows: few different ones, for pictures of all sizes."""
+    full = (1 << (stride << levels)) - 1
+    last = full // ((1 << stride) - 1)
+    apart = [stride << level for level in reversed(range(levels))]
+    shifts, done = [], 1
+    while done < stride:
+        shifts.append(min(done, stride - done))
+        done += shifts[-1]
+    return _Grid(
+        stride,
+        full ^ last,
+        last,
+        halves=[(shift, (1 << shift) - 1) for shift in apart],
+        shifts=shifts,
+    )
 
 
-def _box(mask, stride, height):
+def _box(mask, grid, height):
     """Return `(left, top, right, bottom)` of what is set, which must be something."""
-    columns = _folded(mask, stride, height) & ((1 << stride) - 1)
+    stride = grid.stride
+    columns = _columns(mask, grid)
     return (
         stride - columns.bit_length(),
         height - 1 - (mask.bit_length() - 1) // stride,
@@ -90,24 +121,27 @@ def _box(mask, stride, height):
     )
 
 
-def _folded(mask, step, count):
-    """Return so many rows or columns laid over one another, in the lowest of them."""
-    done = 1
-    while done < count:
-        more = min(done, count - done)
-        mask |= mask >> more * step
-        done += more
+def _columns(mask, grid):
+    """Return the columns that hold something, as the bits of one row."""
+    for shift, lower in grid.halves:
+        mask = mask >> shift | mask & lower
     return mask
 
 
-def _is_broken(mask, stride, height):
+def _rows(mask, grid):
+    """Return the rows that hold something, as the lowest bit of each."""
+    for shift in grid.shifts:
+        mask |= mask >> shift
+    return mask & grid.last
+
+
+def _is_broken(mask, grid):
     """Return whether empty rows or columns part the ink."""
-    columns = _folded(mask, stride, height) & ((1 << stride) - 1)
-    rows = _folded(mask, 1, stride) & _first_column(stride, height)
-    return any(
-        (folded & ~(folded >> step)).bit_count() > 1
-        for folded, step in ((columns, 1), (rows, stride))
-    )
+    columns = _columns(mask, grid)
+    if (columns & ~(columns >> 1)).bit_count() > 1:
+        return True
+    rows = _rows(mask, grid)
+    return (rows & ~(rows >> grid.stride)).bit_count() > 1
 
 
 def _runs(mask, step, length):
@@ -120,7 +154,7 @@ def _runs(mask, step, length):
     return mask
 
 
-def _thin_lines(mask, core, stride, size, extent, touched):
+def _thin_lines(mask, core, grid, size, extent, touched):
     """Return whether there are long straight lines that need a closer look.
 
     Strokes of a character that is cropped tightly are as long as a ruled line; but no thinner
@@ -131,18 +165,15 @@ def _thin_lines(mask, core, stride, size, extent, touched):
     """
     strokes = None
     found = thin = 0
-    column = _first_column(stride, size[1])
-    for step, other, axis, count, first in (
-        (1, stride, 0, stride, column),
-        (stride, 1, 1, size[1], (1 << stride) - 1),
-    ):
+    stride = grid.stride
+    for step, other, axis, across in ((1, stride, 0, _rows), (stride, 1, 1, _columns)):
         length = extent[axis]
         if length < 12:
             continue
         if axis == 0:
             tolerant = mask | mask >> stride | mask << stride
         else:
-            tolerant = mask | mask >> 1 | (mask << 1 & ~column)  # not into the row above
+            tolerant = mask | mask >> 1 | (mask << 1 & grid.inner)  # not into the row above
         long = _runs(tolerant, step, 9 * length // 10)
         if touched not in (0, 4):
             if long and length >= size[axis] - 2:
@@ -157,11 +188,11 @@ def _thin_lines(mask, core, stride, size, extent, touched):
             # Without what is a pixel wide, lest a box make the pen look finer.
             if 4 * core.bit_count() > mask.bit_count():
                 strokes = max(strokes, _stroke_width(core, stride) + 1)
-        at = _folded(long, step, count) & first
+        at = across(long, grid)
         if strokes > 2:
             # A stroke that slants a little holds shorter runs, but as thick as other strokes.
             thick = _runs(_runs(mask, other, 2 * strokes // 5 + 1), step, length // 3)
-            thick = _folded(thick, step, count) & first
+            thick = across(thick, grid)
             near = thick | thick >> other | thick << other
             near |= near << other * (strokes // 2 + 1) | near >> other * 2 | near << other * 2
             if at & ~near:
@@ -176,19 +207,17 @@ def _stroke_width(mask, stride):
     return 5 * mask.bit_count() // (2 * edges)
 
 
-def _parts(mask, stride, height):
+def _parts(mask, grid):
     """Return the number of pixels of each part, parted by more than a pixel; of at most five."""
-    # Lest the ends of rows meet.
-    last = _first_column(stride, height)
-    first = last << stride - 1
-    near = mask | mask << 1 & ~last | mask >> 1 & ~first
-    near |= near << stride | near >> stride
+    stride = grid.stride
+    near = mask | mask << 1 | mask >> 1
+    near = (near | near << stride | near >> stride) & grid.inner
     parts = []
     while near and len(parts) < 5:
         part, grown = 0, 1 << (near.bit_length() - 1)
         while grown != part:
             part = grown
-            grown = part | part << 1 & ~last | part >> 1 & ~first
+            grown = part | part << 1 | part >> 1
             grown = (grown | grown << stride | grown >> stride) & near
         parts.append((part & mask).bit_count())
         near &= ~part

@@ -361,3 +361,23 @@ def test_rows_and_columns_of_bits(size):
     assert [digit == "1" for digit in rows] == pixels.any(axis=1).tolist()
     box = Image.fromarray(pixels.astype(np.uint8)).getbbox()
     assert bits._box(mask, grid, height) == box
+
+
+def test_a_dot_as_wide_as_the_pen_is_no_speck():
+    def box(dot):
+        image = Image.new("L", (40, 40))
+        ImageDraw.Draw(image).line([(6, 8), (20, 8), (8, 20), (20, 30)], fill=255, width=3)
+        ImageDraw.Draw(image).rectangle((30, 20, 29 + dot, 19 + dot), fill=255)
+        digits = image.tobytes("raw", "L", 41).translate(bits.IS_INK)
+        return bits.box_of_one_character(digits, image.size)
+
+    assert box(2) is None
+    assert box(4)[2] == 34
+
+
+@pytest.mark.parametrize(("pen", "is_sure"), [(1, False), (5, True)])
+def test_a_thick_box_in_a_small_picture_is_a_character(pen, is_sure):
+    image = Image.new("L", (32, 32))
+    ImageDraw.Draw(image).rectangle((5, 5, 26, 26), outline=255, width=pen)
+    digits = image.tobytes("raw", "L", 33).translate(bits.IS_INK)
+    assert (bits.box_of_one_character(digits, image.size) is not None) == is_sure

@@ -45,11 +45,11 @@ def box_of_one_character(digits, size):
     # What is more than a pixel wide.
     core = mask & mask >> 1
     core &= core >> stride
-    lines = _thin_lines(mask, core, grid, size, (right - left, bottom - top), touched)
+    lines = _lines(mask, core, grid, size, (right - left, bottom - top), touched)
     # A rule or a box comes from the border, or lies apart from what is in it.
-    is_doubtful = lines == 1
-    if lines > 1 or (lines and touched):
+    if lines > 2 or (lines == 2 and touched):
         return None
+    is_doubtful = lines > 0
     if touched:
         # Rules in pieces, as they are when a page lies askew, are thinner than strokes.
         inner = _box(core, grid, height) if core else (width, height, 0, 0)
@@ -63,8 +63,10 @@ def box_of_one_character(digits, size):
         parts = _parts(mask, grid)
         if is_doubtful and len(parts) > 1:
             return None
-        # Beside the border may be a neighbour's stroke, and elsewhere a speck.
-        if len(parts) > (1 if touched else 4) or min(parts) * 12 < sum(parts):
+        # Beside the border may be a neighbour's stroke, and elsewhere a speck; a dot is as wide as
+        # the pen.
+        dot = max(4, 2 * _stroke_width(mask, stride) ** 2)
+        if len(parts) > (1 if touched else 4) or 12 * min(parts) < min(12 * dot, sum(parts)):
             return None
     return left, top, right, bottom
 
@@ -154,14 +156,15 @@ def _runs(mask, step, length):
     return mask
 
 
-def _thin_lines(mask, core, grid, size, extent, touched):
+def _lines(mask, core, grid, size, extent, touched):
     """Return whether there are long straight lines that need a closer look.
 
     Strokes of a character that is cropped tightly are as long as a ruled line; but no thinner
     than other strokes.
 
     Returns:
-        0: none; 1: lines that are thinner than strokes; 2: from border to border, or a box.
+        0: none; 1: as in a box, but as thick as strokes; 2: lines that are thinner than strokes;
+        3: from border to border, or a box.
     """
     strokes = None
     found = thin = 0
@@ -177,7 +180,7 @@ def _thin_lines(mask, core, grid, size, extent, touched):
         long = _runs(tolerant, step, 9 * length // 10)
         if touched not in (0, 4):
             if long and length >= size[axis] - 2:
-                return 2
+                return 3
             # Faint rules come in pieces.
             length = min(length, size[axis] // 3)
             long = _runs(tolerant, step, 9 * length // 10)
@@ -196,10 +199,14 @@ def _thin_lines(mask, core, grid, size, extent, touched):
             near = thick | thick >> other | thick << other
             near |= near << other * (strokes // 2 + 1) | near >> other * 2 | near << other * 2
             if at & ~near:
-                thin = 1
+                thin = 2
         apart = (at.bit_length() - (at & -at).bit_length()) // other
         found += 2 * apart > extent[1 - axis]
-    return 2 if found == 2 else thin  # a box, or a character like one
+    if found < 2:
+        return thin
+    # In so few pixels, a printed box is not that thick: the strokes of 口 and म are.
+    is_pen = strokes > 2 and not thin and touched in (0, 4) and max(size) <= _FEW
+    return 1 if is_pen else 3
 
 
 def _stroke_width(mask, stride):

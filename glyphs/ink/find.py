@@ -108,11 +108,11 @@ def _find_clean(picture, polarity):
     sure = sum(levels[: paper + _FLAT + 1])
     if 5 * max(sure, 2 * levels[paper]) < 2 * n:
         return None
-    # Three tenths of the ink are at least as dark; a few levels from the end, mostly.
-    full, darker = lightest - darkest + 1, 0
-    while darker <= 3 * (n - sure) // 10:
+    # Three tenths of the ink are at least as far from the paper.
+    full, further, most = lightest - darkest + 1, 0, 3 * (n - sure) // 10
+    while further <= most:
         full -= 1
-        darker += levels[full]
+        further += levels[full]
     # Shadows, bleed-through and faint lines are near the paper; of ink, only soft edges are.
     near = full // 3
     if 3 * levels[paper] < n:  # not drawn or cut out on one grey: a scan, which may hold more

@@ -194,7 +194,7 @@ def _lines(mask, core, grid, size, extent, touched):
         at = across(long, grid)
         if strokes > 2:
             # A stroke that slants a little holds shorter runs, but as thick as other strokes.
-            thick = _runs(_runs(mask, other, 2 * strokes // 5 + 1), step, length // 3)
+            thick = _runs(_runs(mask, other, 2 * strokes // 5 + 1), step, length // 4)
             thick = across(thick, grid)
             near = thick | thick >> other | thick << other
             near |= near << other * (strokes // 2 + 1) | near >> other * 2 | near << other * 2

@@ -34,7 +34,7 @@ def polarity_of(grey):
     for part in WINDOWS[:4]:
         window = _odd(part * max(smooth.shape))
         dark = _closed(smooth, window) - smooth
-        light = smooth - _opened(smooth, window)
+        light = smooth - opened(smooth, window)
         found.append([int(v[v > MIN_CONTRAST].sum(dtype=np.int64)) for v in (dark, light)])
     little = max(map(max, found)) // 32
     for weight, (dark, light) in zip((3, 2, 1, 1), found, strict=True):
@@ -93,14 +93,14 @@ def paper_of(grey):
     return paper
 
 
-def opened(mask, side):
-    """Return the parts of a mask that a square of so many pixels fits into.
+def opened(values, side):
+    """Return the parts of a mask, or of what is light, that a square of so many pixels fits into.
 
     Args:
-        mask: bool `(h, w)`.
+        values: bool or uint8 `(h, w)`.
         side: pixels.
     """
-    return largest(smallest(mask, side), side)
+    return largest(smallest(values, side), side)
 
 
 def contrast(grey, paper):
@@ -191,7 +191,3 @@ def _odd(side):
 
 def _closed(grey, window):
     return smallest(largest(grey, window), window)
-
-
-def _opened(grey, window):
-    return 255 - _closed(255 - grey, window)

@@ -103,6 +103,14 @@ def test_a_worker_decodes_a_chunk_without_numpy(samples):
     assert run.stdout == "2 False\n", run.stderr
 
 
+def test_data_files_alone_are_framed_alike(sources, tmp_path):
+    framed = set()
+    for kind in KINDS[:-1]:
+        with opening.open_index(sources[kind], Options(), scratch=tmp_path / "scratch") as index:
+            framed |= {kind} if index.is_framed else set()
+    assert framed == {"gnt", "etl", "arrays"}
+
+
 def test_sides_of_16_bits_do_not_overflow(tmp_path):
     pixels = np.arange(300 * 400, dtype=np.uint8).reshape(300, 400)
     (tmp_path / "1.gnt").write_bytes(test_gnt.encode(b"\xb0\xa1", pixels))

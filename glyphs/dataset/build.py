@@ -19,8 +19,6 @@ from glyphs.images.preprocessing import Preprocessing
 from glyphs.sources.index import SPLITS, Options
 from glyphs.sources.opening import open_index
 
-# Whose images were all cut out and framed alike by those who made the data.
-FRAMED = {"gnt", "etl8b", "etl8g", "etl9b", "etl9g", "kmnist"}
 FRACTIONS = (0.8, 0.1, 0.1)  # of train, val and test, unless told otherwise
 
 CHUNK = 128  # pictures a worker decodes at a time; fewer if they are more than CHUNK_BYTES
@@ -33,8 +31,8 @@ class Settings:
 
     Attributes:
         preprocessing: Preprocessing; its majority is decided when the pictures are read.
-        framed: what takes its place where the source's images are all framed alike already, as in
-            data files; None: nothing does.
+        framed: what takes its place where the source's images are all framed alike already (see
+            index.Index.is_framed); None: nothing does.
         selection: Selection.
         reader: name of the reader; None: told from the content of the source.
         reading: what the readers need to know, index.Options.
@@ -84,7 +82,7 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
     with open_index(source, settings.reading, scratch=scratch, reader=settings.reader) as index:
         for note in index.notes:
             warn(note)
-        if settings.framed and index.reader in FRAMED:
+        if settings.framed and index.is_framed:
             settings = dataclasses.replace(settings, preprocessing=settings.framed)
         if _overrules_splits(index, settings):
             warn("the source has splits of its own, which are kept")

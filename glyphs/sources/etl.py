@@ -127,6 +127,7 @@ def index(listing, options):
         labels_.astype(np.int32),
         polarity="light-on-dark",
         label_encoding="jis",
+        is_framed=True,
         skipped=records.skipped(listing, names),
         damaged=damaged,
         **records.splits_and_writers(read, file_numbers, groups.astype(np.int32), group_names),

@@ -97,6 +97,7 @@ def index(listing, options):
         ),
         labels_[known],
         polarity="dark-on-light",
+        is_framed=True,
         skipped=records.skipped(listing, names),
         damaged=found.damaged,
         **records.splits_and_writers(

@@ -122,6 +122,7 @@ class Index:
         group_kind: what a group is: "writer", "book", ...
         polarity: "dark-on-light" or "light-on-dark" where the format says which it is.
         label_encoding: where the format says it; see characters.character_of.
+        is_framed: whether all images were cut out and framed alike by those who made the data.
         skipped: how many files were passed over, by reason.
         damaged: `(name, reason)` of samples already known to be unreadable.
         notes: one line each about what the user may not expect.
@@ -140,6 +141,7 @@ class Index:
     group_kind: str | None = None
     polarity: str | None = None
     label_encoding: str | None = None
+    is_framed: bool = False
     skipped: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     damaged: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)

@@ -104,6 +104,7 @@ def index(listing, options):
         np.array(places, np.int32)[numbers],
         splits=splits,
         polarity="light-on-dark",
+        is_framed=True,
         skipped=listing.skipped.copy(),
         notes=notes,
     )

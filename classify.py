@@ -77,7 +77,7 @@ def main(argv=None):
         console.error(error)
 
     paths = expand(args.pictures, on_error)
-    predictions = classifier.classify(paths, top=args.top or 1)
+    predictions = classifier.classify(paths, top=args.top or 1, keep=bool(args.explain))
     predictions = report_errors(predictions, on_error)
     predictions = explain(predictions)
     FORMATS[args.format](predictions, args)

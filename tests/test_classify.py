@@ -219,6 +219,17 @@ def test_classifier_gives_predictions_and_errors(toy_model, unseen):
         _ = bad.label
 
 
+def test_pictures_are_kept_as_they_were_seen_where_that_is_wanted(toy_model, unseen):
+    classifier = Classifier(str(toy_model))
+    paths = [str(unseen / "ring 3.png"), "missing.png", str(unseen / "bar 3.png")]
+    kept = list(classifier.classify(paths, keep=True))
+    assert [kept[0].label, kept[1].seen, kept[2].label] == ["ring", None, "bar"]
+    for prediction in kept[::2]:
+        image = read_image(prediction.path, classifier.preprocessing)
+        np.testing.assert_array_equal(prediction.seen.image, image)
+    assert not any(prediction.seen for prediction in classifier.classify(paths))
+
+
 def test_classify_takes_endless_input_in_batches(toy_model, unseen):
     def endless():
         while True:

@@ -6,8 +6,7 @@ from PIL import Image
 
 from glyphs.artifacts.saving import write_model
 from glyphs.errors import ArtifactError
-from glyphs.images.preprocessing import Preprocessing, read_image
-from glyphs.images.view import view_of
+from glyphs.images.preprocessing import Preprocessing, read_image, see
 from glyphs.inference import Classifier, explain
 from glyphs.networks import catalogue
 from glyphs.networks.kanji import kanji
@@ -63,16 +62,16 @@ def test_other_networks_are_explained_by_grad_cam(tmp_path):
     assert not np.allclose(first, second)  # each class has a map of its own
 
 
-def test_the_map_lies_where_the_picture_was_padded_to():
+def test_the_map_lies_where_the_picture_was_padded_to(tmp_path):
     preprocessing = Preprocessing(((40, 40),), "pad", border=4)
-    picture = Image.new("L", (64, 200), 255)  # fills the middle third of the width
-    view = view_of(picture, preprocessing)
+    Image.new("L", (64, 200), 255).save(tmp_path / "a.png")  # fills the middle third of the width
+    seen = see(str(tmp_path / "a.png"), preprocessing)
     activation = np.zeros((10, 10), np.float32)
     activation[:, :3] = 1  # to the left of the picture
-    left = np.asarray(explain.draw(picture, activation, view, preprocessing))
+    left = np.asarray(explain.draw(seen, activation))
     assert left.min() > 200
     activation[4:6, 5] = 1
-    middle = np.asarray(explain.draw(picture, activation, view, preprocessing))
+    middle = np.asarray(explain.draw(seen, activation))
     rows, columns = np.nonzero(middle[..., 1] < 150)
     assert abs(rows.mean() / len(middle) - 0.5) < 0.05
     assert columns.mean() / middle.shape[1] > 0.5

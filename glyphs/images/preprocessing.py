@@ -8,13 +8,14 @@ and so start in a third of the time.
 """
 
 import dataclasses
+import typing
 
 from PIL import Image, ImageChops
 
 from glyphs.errors import PictureError
 from glyphs.images.decode import read_picture
 from glyphs.images.levels import otsu_threshold, polarity_of
-from glyphs.images.view import NoInkError, view_of
+from glyphs.images.view import NoInkError, View, view_of
 
 CROPS = ("ink", "none")
 FITS = ("stretch", "pad")
@@ -228,6 +229,38 @@ def at_own_size(size, preprocessing):
     return dataclasses.replace(preprocessing, image_sizes=((height, width),), fit="stretch")
 
 
+class Seen(typing.NamedTuple):
+    """A picture, and how a network sees it.
+
+    Attributes:
+        picture: PIL image of mode "L", all of it.
+        view: View: the part of it that the image shows.
+        preprocessing: Preprocessing that made the image of the view.
+        image: uint8 `(height, width)`, 0 = paper, 255 = ink.
+    """
+
+    picture: Image.Image
+    view: View
+    preprocessing: Preprocessing
+    image: typing.Any
+
+
+def see(path, preprocessing, *, own_size=False):
+    """Read a picture file, and look at it as a network does; see read_image.
+
+    Returns:
+        A Seen.
+    """
+    picture = read_picture(path)
+    try:
+        view = view_of(picture, preprocessing)
+    except NoInkError as error:
+        raise PictureError(path, str(error)) from None
+    if own_size:
+        preprocessing = at_own_size(view.picture.size, preprocessing)
+    return Seen(picture, view, preprocessing, image_of(view, preprocessing))
+
+
 def read_image(path, preprocessing, *, own_size=False):
     """Read a picture file as the image that a network expects.
 
@@ -242,13 +275,7 @@ def read_image(path, preprocessing, *, own_size=False):
     Raises:
         PictureError: the file cannot be read, or has no ink where that is wanted.
     """
-    try:
-        view = view_of(read_picture(path), preprocessing)
-    except NoInkError as error:
-        raise PictureError(path, str(error)) from None
-    if own_size:
-        preprocessing = at_own_size(view.picture.size, preprocessing)
-    return image_of(view, preprocessing)
+    return see(path, preprocessing, own_size=own_size).image
 
 
 def image_of(view, preprocessing):

@@ -21,7 +21,7 @@ from glyphs.artifacts.loading import read_architecture
 from glyphs.artifacts.onnx_file import read_or_convert
 from glyphs.artifacts.paths import Paths
 from glyphs.errors import ArtifactError, PictureError
-from glyphs.images.preprocessing import Preprocessing, read_image
+from glyphs.images.preprocessing import Preprocessing, Seen, see
 
 BATCH = 128  # pictures in one run of the network
 
@@ -43,11 +43,13 @@ class Prediction:
         path: the picture, as given.
         candidates: tuple of Candidate, the most probable first; empty if it could not be read.
         error: None, or the PictureError that says why it could not be read.
+        seen: the picture as a preprocessing.Seen, where it was to be kept.
     """
 
     path: str
     candidates: tuple = ()
     error: PictureError | None = None
+    seen: Seen | None = None
 
     @property
     def label(self):
@@ -133,34 +135,41 @@ class Classifier:
             results.append(self._session.run(None, {self._input: batch})[0])
         return np.concatenate(results)
 
-    def classify(self, paths, *, top=1):
+    def classify(self, paths, *, top=1, keep=False):
         """Classify picture files, each of one character.
 
         Args:
             paths: iterable of paths; taken in batches, so it may be endless.
             top: how many candidates to return for each.
+            keep: keep each picture as it was seen; they are then taken one by one, as they may be
+                large.
 
         Yields:
             A Prediction per path, in order. One that cannot be read has an `error`.
         """
         paths = iter(paths)
-        while batch := list(itertools.islice(paths, BATCH)):
-            yield from self._classify_batch(batch, top)
+        while batch := list(itertools.islice(paths, 1 if keep else BATCH)):
+            yield from self._classify_batch(batch, top, keep)
 
-    def _classify_batch(self, paths, top):
-        images, errors = {}, {}
+    def _classify_batch(self, paths, top, keep):
+        images, errors, kept = {}, {}, {}
         for i, path in enumerate(paths):
             try:
-                images[i] = read_image(path, self.preprocessing, own_size=self.takes_any_size)
+                seen = see(path, self.preprocessing, own_size=self.takes_any_size)
             except PictureError as error:
                 errors[i] = error
+                continue
+            images[i] = seen.image
+            if keep:
+                kept[i] = seen
         probabilities = self._probabilities_of_all(list(images.values()))
         probabilities = dict(zip(images, probabilities, strict=True))
         for i, path in enumerate(paths):
             if i in errors:
                 yield Prediction(path, error=errors[i])
             else:
-                yield Prediction(path, self._candidates(probabilities[i], top))
+                candidates = self._candidates(probabilities[i], top)
+                yield Prediction(path, candidates, seen=kept.get(i))
 
     def _probabilities_of_all(self, images):
         """Return the probabilities for a list of images, which may differ in size if any does."""

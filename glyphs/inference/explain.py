@@ -21,8 +21,7 @@ from PIL import Image
 from glyphs import files
 from glyphs.artifacts.loading import load_model
 from glyphs.errors import ArtifactError
-from glyphs.images.decode import read_picture
-from glyphs.images.preprocessing import Preprocessing, at_own_size, frame, image_of, view_of
+from glyphs.images.preprocessing import frame
 
 # Layers behind the feature maps under which a class's score is a sum over places.
 LINEAR = (
@@ -49,8 +48,7 @@ class Explainer:
     """
 
     def __init__(self, prefix):
-        model, facts = load_model(prefix)
-        self.preprocessing = Preprocessing.from_json(facts["preprocessing"])
+        model, _ = load_model(prefix)
         *layers, last = model.layers
         places = [layer for layer in layers if len(layer.output.shape) == 4]
         while places and type(places[-1]).__name__ in LINEAR:
@@ -63,7 +61,6 @@ class Explainer:
         self.is_global_maximum = "GlobalMaxPooling2D" in names
         self.is_exact = self.is_global_maximum or set(names) <= set(LINEAR)
         self.dense = last if isinstance(last, keras.layers.Dense) else None
-        self.takes_any_size = None in model.input_shape[1:3]
         self.network = keras.Model(model.inputs, [features.output, last.input])
 
     def maps(self, images, labels):
@@ -96,7 +93,7 @@ def write_maps(predictions, explainer, class_names, folder):
     """Write a PNG for each prediction as it passes by: the picture, and where its label shows.
 
     Args:
-        predictions: iterable of classifier.Prediction.
+        predictions: iterable of classifier.Prediction, their pictures kept.
         explainer: Explainer of the same model.
         class_names: of the model.
         folder: where to write `00001_NAME.png`, ...; it must exist.
@@ -110,33 +107,27 @@ def write_maps(predictions, explainer, class_names, folder):
     label_of = {name: label for label, name in enumerate(class_names)}
     for number, prediction in enumerate(predictions, 1):
         if not prediction.error:
-            picture = read_picture(prediction.path)
-            preprocessing = explainer.preprocessing
-            view = view_of(picture, preprocessing)
-            if explainer.takes_any_size:
-                preprocessing = at_own_size(view.picture.size, preprocessing)
-            image = image_of(view, preprocessing)
-            (activation,) = explainer.maps(image[None], [label_of[prediction.label]])
+            seen = prediction.seen
+            (activation,) = explainer.maps(seen.image[None], [label_of[prediction.label]])
             stem = os.path.splitext(os.path.basename(prediction.path))[0]
             stem = os.fsdecode(os.fsencode(stem)[:LONGEST_STEM])
             with files.replacing(os.path.join(folder, f"{number:05}_{stem}.png")) as file:
-                draw(picture, activation, view, preprocessing).save(file, "PNG")
+                draw(seen, activation).save(file, "PNG")
         yield prediction
 
 
-def draw(picture, activation, view, preprocessing):
+def draw(seen, activation):
     """Lay a class activation map over a picture.
 
     Args:
-        picture: PIL image of mode "L", as read_picture returns it.
+        seen: preprocessing.Seen.
         activation: float `(h, w)`, of the whole image that the network saw.
-        view: preprocessing.View of the picture, which this image shows.
-        preprocessing: Preprocessing that made this image.
 
     Returns:
         PIL image of mode "RGB": the picture, red where the map is high. Places that speak against
         the class are left as they are.
     """
+    picture, view, preprocessing, _ = seen
     height, width = preprocessing.image_sizes[0]
     left, top, inner_width, inner_height = frame(view.picture.size, preprocessing)
     scale = min(LONGEST / max(picture.size), max(1, SHORTEST / max(picture.size)))

@@ -49,10 +49,13 @@ def assert_found(picture, box, *, within=3):
     return found
 
 
-WHOLE = "い三二一八川心国口田小ふ:;ङ"
-CHARACTERS = [
-    c for c in WHOLE if not fonts.missing(ImageFont.truetype(fonts.bundled_font(), 20), c)
-]
+def drawable(characters):
+    """Return those that the bundled font has."""
+    font = ImageFont.truetype(fonts.bundled_font(), 20)
+    return [character for character in characters if not fonts.missing(font, character)]
+
+
+CHARACTERS = drawable("い三二一八川心国口田小ふ:;ङ")
 
 
 @pytest.mark.parametrize("character", CHARACTERS)
@@ -180,6 +183,27 @@ def test_without_ink_there_is_none(grey):
     blank = Image.new("L", (60, 60), grey)
     assert ink.find_ink(blank) is None
     assert ink.find_ink(noisy(blank)) is None
+
+
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("character", drawable("囲咽語隠"))
+def test_paper_between_thick_strokes_is_no_ink(character, width):
+    picture = Image.new("L", (96, 96), 255)
+    font = ImageFont.truetype(fonts.bundled_font(), 56)
+    ImageDraw.Draw(picture).text(
+        (48, 48), character, fill=0, font=font, anchor="mm", stroke_width=width
+    )
+    found = assert_found(noisy(on_grey(picture), 2), tight(picture))
+    assert found.polarity == "dark-on-light"
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_ink_is_found_on_a_sheet_on_a_table(is_dark):
+    picture = Image.new("L", (200, 160), 40)
+    written = drawn("R", side=120, size=80)
+    picture.paste(on_grey(written), (40, 20))
+    box = np.add(tight(written), (40, 20, 40, 20))
+    assert_found(noisy(ImageOps.invert(picture) if is_dark else picture), box)
 
 
 def test_uneven_light_is_no_ink():

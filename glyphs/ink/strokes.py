@@ -29,9 +29,10 @@ def find_strokes(picture, polarity):
         # On a table lies a sheet: the ink is what is dark on it, or light on a board.
         other = "light-on-dark" if polarity == "dark-on-light" else "dark-on-light"
         inner = _search(picture, small, other)
-        # Within a thick 0 is paper too, but that is round and full.
+        # Within a thick 0 is paper too, but that is round and full; and between the strokes of 囲,
+        # but that goes to their edge.
         is_ink = inner is not None and _fill(inner[0]) < 65
-        is_ink = is_ink and not any(parts.borders(inner[1][1], picture.size))
+        is_ink = is_ink and _is_well_inside(inner[1][1], found[1][1])
         return inner[1] if is_ink else found[1]
     found = _search(picture, small, polarity)
     return found and found[1]
@@ -73,9 +74,15 @@ def _search(picture, small, polarity):
 
 
 def _is_sheet(kept):
-    """Return whether what was found fills its box, and half the picture, as no strokes do."""
+    """Return whether what was found fills its box, and half the picture, as hardly strokes do."""
     rows, columns = kept.any(axis=1).sum(), kept.any(axis=0).sum()
-    return min(2 * rows - kept.shape[0], 2 * columns - kept.shape[1]) > 0 and _fill(kept) > 75
+    return min(2 * rows - kept.shape[0], 2 * columns - kept.shape[1]) > 0 and _fill(kept) > 80
+
+
+def _is_well_inside(box, sheet):
+    """Return whether around a box there is paper on each side of the sheet's."""
+    least = max(2, max(sheet[2] - sheet[0], sheet[3] - sheet[1]) // 64)
+    return min(box[0] - sheet[0], box[1] - sheet[1], sheet[2] - box[2], sheet[3] - box[3]) >= least
 
 
 def _fill(kept):

@@ -104,8 +104,10 @@ def prepare_explain(args, classifier):
             raise UsageError(f"{args.explain}: lies in {searched}, which is searched for pictures")
     from glyphs.training import backend
 
-    backend.import_keras()
-    from glyphs.inference import explain
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever is set: the maps need its gradient
+    with backend.without_chatter():
+        backend.import_keras()
+        from glyphs.inference import explain
 
     explainer = explain.Explainer(args.model)
     return lambda predictions: explain.write_maps(

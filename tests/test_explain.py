@@ -82,8 +82,11 @@ def test_classify_writes_a_picture_for_each_that_it_can_read(toy_model, unseen, 
     run = run_script(
         "classify.py", "--model", toy_model, "--explain", "maps", unseen / "ring 1.png",
         "broken.png", unseen / "bar 1.png", cwd=tmp_path, expect=1,
+        environment={"KERAS_BACKEND": "jax"},  # the maps are TensorFlow's, which keeps quiet
     )  # fmt: skip
     assert len(run.stdout.splitlines()) == 2
+    assert run.stderr.startswith("error: broken.png: ")
+    assert run.stderr.count("\n") == 1
     names = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert names == ["00001_ring 1.png", "00003_bar 1.png"]
     drawn = np.asarray(Image.open(tmp_path / "maps" / names[0])).astype(int)

@@ -238,7 +238,7 @@ def test_unreadable_files_say_why(tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe.png")
     assert error_of(str(tmp_path / "missing.png")) == "no such file"
-    assert error_of(str(tmp_path / "empty.png")) == "empty file"
+    assert error_of(str(tmp_path / "empty.png")) == "empty file; download or save it again"
     assert error_of(str(tmp_path / "text.png")).startswith("not a PNG, JPEG")
     assert error_of(str(tmp_path / "folder.png")) == "is a folder, not a picture"
     assert error_of(str(tmp_path / "link.png")) == "dangling link"

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import DATA, ROOT, draw_shape, make_folder, run_script
 from mutants import join, mutants
+from PIL import Image, ImageOps
 
 from glyphs import files
 from glyphs.artifacts import onnx_file
@@ -26,6 +27,7 @@ from glyphs.artifacts.paths import Paths
 from glyphs.artifacts.saving import write_model
 from glyphs.dataset.open import open_dataset
 from glyphs.errors import ArtifactError, PictureError, StorageError
+from glyphs.images import conditions
 from glyphs.images.decode import read_picture
 from glyphs.images.preprocessing import Preprocessing, read_image
 from glyphs.inference import Classifier
@@ -412,6 +414,42 @@ def test_mutants_through_both_scripts(toy_model, tmp_path):
         (tmp_path / "mutants" / f"class{i % 4}").mkdir(parents=True, exist_ok=True)
         (tmp_path / "mutants" / f"class{i % 4}" / f"{i}.png").write_bytes(data)
     check_both_scripts(tmp_path / "mutants", toy_model, tmp_path)
+
+
+def hard_pictures(ring):
+    """Return by name what Pillow saves: a ring stored in every way, and pictures without ink."""
+    ink, nothing = ImageOps.invert(ring), Image.new("L", ring.size)
+    palette = ring.quantize(4)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo = conditions.photo(np.asarray(ink.resize((900, 900))), np.random.default_rng(0))
+    wide = [Image.new("L", size, 255) for size in ((1, 5000), (5000, 1), (5000, 2))]
+    for picture in wide:
+        picture.paste(0, (0, 0, picture.width // 2 + 1, picture.height // 2 + 1))
+    read = {
+        "1-bit": (ring.convert("1"), "PNG", {}),
+        "16-bit": (Image.fromarray(np.asarray(ring).astype(np.uint16) * 257), "PNG", {}),
+        "LA": (Image.merge("LA", (nothing, ink)), "PNG", {}),
+        "palette": (palette, "PNG", {"transparency": palette.getpixel((0, 0))}),
+        "CMYK": (ring.convert("RGB").convert("CMYK"), "JPEG", {}),
+        "turned": (ring.convert("RGB"), "JPEG", {"exif": turned}),
+        "animated": (palette, "GIF", {"save_all": True, "append_images": [nothing]}),
+        "tight": (ring.crop(ink.point([0] * 128 + [255] * 128).getbbox()), "PNG", {}),
+        "photo": (photo.resize((4000, 3000)), "JPEG", {}),
+    }
+    blank = [Image.new("L", (40, 40), grey) for grey in (0, 130, 255)] + [Image.new("L", (1, 1))]
+    return read, {f"blank{i}": (each, "PNG", {}) for i, each in enumerate(blank + wide)}
+
+
+def test_hard_pictures_through_both_scripts(toy_model, tmp_path):
+    read, blank = hard_pictures(draw_shape("ring", np.random.default_rng(0)))
+    for i, (name, (picture, kind, options)) in enumerate((read | blank).items()):
+        (tmp_path / "hard" / f"class{i % 2}").mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "hard" / f"class{i % 2}" / f"{name}.png", kind, **options)
+    assert check_both_scripts(tmp_path / "hard", toy_model, tmp_path) == (len(read), len(blank))
+    run = run_script("classify.py", "--model", toy_model, tmp_path / "hard", expect=1)
+    assert {line.rpartition(" ")[2] for line in run.stdout.splitlines()} == {"ring"}
+    assert run.stderr.count(": blank: no ink found; ") == len(blank)
 
 
 def test_picture_of_60000_x_60000_pixels_is_refused_at_once(tmp_path):

@@ -68,13 +68,17 @@ def decode_picture(data, path):
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
-        raise PictureError(path, "not a PNG, JPEG, BMP, GIF, TIFF or WebP picture") from None
+        raise PictureError(
+            path, "not a PNG, JPEG, BMP, GIF, TIFF or WebP picture; save it as one"
+        ) from None
     except Image.DecompressionBombError:
         raise PictureError(path, "far too many pixels; cut out single characters") from None
     except MemoryError:
-        raise PictureError(path, "not enough memory to decode it") from None
+        raise PictureError(path, "not enough memory to decode it; make it smaller") from None
     except Exception as error:  # of a dozen kinds, AssertionError and struct.error among them
-        raise PictureError(path, f"cannot be decoded ({reason_of(error)})") from None
+        raise PictureError(
+            path, f"cannot be decoded ({reason_of(error)}); download it again, or save it as PNG"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -108,7 +112,7 @@ def _read_file(path):
     if not stat.S_ISREG(status.st_mode):
         raise PictureError(path, "not a regular file")
     if not status.st_size:
-        raise PictureError(path, "empty file")
+        raise PictureError(path, "empty file; download or save it again")
     raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
 
 

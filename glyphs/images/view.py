@@ -11,7 +11,7 @@ class NoInkError(ValueError):
     """A picture without ink: there is nothing to read."""
 
     def __init__(self):
-        super().__init__("blank: no ink found")
+        super().__init__("blank: no ink found; write darker or larger")
 
 
 class View(typing.NamedTuple):

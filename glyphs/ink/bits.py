@@ -167,7 +167,7 @@ def _lines(mask, core, grid, size, extent, touched):
         3: from border to border, or a box.
     """
     strokes = None
-    found = thin = 0
+    found = thin = several = 0
     stride = grid.stride
     for step, other, axis, across in ((1, stride, 0, _rows), (stride, 1, 1, _columns)):
         length = extent[axis]
@@ -200,8 +200,11 @@ def _lines(mask, core, grid, size, extent, touched):
             near |= near << other * (strokes // 2 + 1) | near >> other * 2 | near << other * 2
             if at & ~near:
                 thin = 2
+        several += (at & ~(at >> other)).bit_count() > 1
         apart = (at.bit_length() - (at & -at).bit_length()) // other
         found += 2 * apart > extent[1 - axis]
+    if several == 2 and touched == 4:
+        return 3  # squared paper
     if found < 2:
         return thin
     # In so few pixels, a printed box is not that thick: the strokes of 口 and म are.

@@ -18,6 +18,7 @@ from glyphs.ink import bits
 _CLEAN_SIDES = (4, 400)  # pixels: pictures that are looked at as they are
 _SMALL = 24  # pixels: the longer side of pictures that are enlarged
 _FINER = 4  # times
+_SPECK = 3  # pixels: the longer side of what is no dot yet, but dust
 _LOW = 32  # pixels: the shorter side of pictures that one stroke can fill
 _FLAT = 12  # grey levels: clean paper varies by less
 _CLEAR = 72  # grey levels: clean ink is at least that far from its paper
@@ -53,7 +54,7 @@ def find_ink(picture, polarity="auto"):
     if max(picture.size) <= _SMALL:
         # The box around the ink must be finer than these pixels.
         size = [side * _FINER for side in picture.size]
-        found = _find(picture.resize(size, Image.Resampling.LANCZOS), polarity)
+        found = _find(picture.resize(size, Image.Resampling.LANCZOS), polarity, is_enlarged=True)
         if found is None:
             return None
         left, top, right, bottom = found.box
@@ -62,7 +63,7 @@ def find_ink(picture, polarity="auto"):
     return _find(picture, polarity)
 
 
-def _find(picture, polarity):
+def _find(picture, polarity, *, is_enlarged=False):
     """Return the Ink of a picture whose pixels are fine enough."""
     if min(picture.size) >= _CLEAN_SIDES[0] and max(picture.size) <= _CLEAN_SIDES[1]:
         found = _find_clean(picture, polarity)
@@ -71,8 +72,12 @@ def _find(picture, polarity):
             return found
     from glyphs.ink import strokes  # NumPy takes a tenth of a second
 
-    found = strokes.find_strokes(picture, polarity)
-    return found and Ink(*found)
+    found = strokes.find_strokes(picture, polarity, is_enlarged)
+    if found is None:
+        return None
+    left, top, right, bottom = found[1]
+    is_speck = max(right - left, bottom - top) < _SPECK <= min(picture.size) // 4
+    return None if is_speck else Ink(*found)
 
 
 def _find_clean(picture, polarity):

@@ -1,14 +1,8 @@
-"""Find and remove printed lines: ruled and squared paper, boxes around a character, guide lines.
-
-Strokes that cross a line stay: where the ink is thicker than the line, it is not only the line.
-"""
+"""Find straight lines in a mask of ink, and tell those that are ruled from those that are drawn."""
 
 import dataclasses
-import itertools
 
 import numpy as np
-
-from glyphs.ink import windows
 
 MAX_SLOPE = 0.12  # of a line, pixels down per pixel to the right: 7 degrees
 MAX_LINES = 24  # in one direction
@@ -24,6 +18,7 @@ class Line:
         thickness: in pixels, the usual one.
         pixels: bool `(h, w)`: its ink, without the strokes that cross it.
         density: how much of it is drawn between start and end, 0..1; dashes have gaps.
+        is_ruled: whether it is straight and even as no hand draws.
     """
 
     rows: np.ndarray
@@ -32,160 +27,7 @@ class Line:
     thickness: int
     pixels: np.ndarray
     density: float
-
-
-def without_lines(mask):
-    """Return a mask without printed lines.
-
-    Args:
-        mask: bool `(h, w)`, True = ink.
-
-    Returns:
-        bool `(h, w)`; the mask itself where there are no lines, or nothing but lines.
-    """
-    across, down = find_lines(mask), find_lines(mask.T)
-    if not across and not down:
-        return mask
-    mask = _without_rules(mask, across, down)
-    return _without_box(mask, across, down)
-
-
-def _without_rules(mask, across, down):
-    """Return the mask without printed lines from border to border."""
-    height, width = mask.shape
-    through = [line for line in across if _goes_through(line, width)]
-    upright = [line for line in down if _goes_through(line, height)]
-    for _ in range(2):  # once more, with the strokes among the lines given back
-        if not through and not upright:
-            return mask
-        rest = _minus(mask, through, upright)
-        if 50 * rest.sum() < mask.sum():
-            return mask
-        strokes = stroke_width(rest)
-        top, bottom, left, right = _extent(_largest(rest))
-        through = [
-            line
-            for line in through
-            if _is_printed(line, through, strokes, (left, right, width), (top, bottom, height))
-        ]
-        upright = [
-            line
-            for line in upright
-            if _is_printed(line, upright, strokes, (top, bottom, height), (left, right, width))
-        ]
-    return _minus(mask, through, upright)
-
-
-def _is_printed(line, others, strokes, along, beside):
-    """Return whether a line from border to border is none of the character's strokes.
-
-    `along` and `beside` are where the rest of the ink begins and ends, and the picture's side, in
-    the line's direction and across it.
-    """
-    if 10 * line.thickness <= 6 * strokes:
-        return True
-    # A character cropped tightly has strokes from border to border: 一, 十, 工, a headline.
-    margin = beside[2] // 25 + 1
-    is_tight = beside[0] <= margin and beside[1] >= beside[2] - 1 - margin
-    row = int(line.rows[len(line.rows) // 2])
-    is_last = row <= margin or row + line.thickness >= beside[2] - margin
-    if is_tight or is_last:
-        return False
-    if len(others) >= 3:
-        return True
-    free = along[0] + along[2] - 1 - along[1]
-    return 8 * free >= along[2]
-
-
-def _without_box(mask, across, down):
-    """Return the mask without a printed box, what is outside it, and lines that divide it."""
-    across, down = across[:8], down[:8]
-    best = None
-    through = [[x for x in found if _goes_through(x, len(x.rows))] for found in (across, down)]
-    if max(map(len, through)) >= 3:
-        return mask  # squared paper is no box
-    for upper, lower in itertools.permutations(across, 2):
-        for left, right in itertools.permutations(down, 2):
-            sides = (upper, lower, left, right)
-            if all(_goes_through(side, len(side.rows)) for side in sides):
-                continue  # squared paper
-            box = _box(*sides, mask.shape)
-            if box is not None and (best is None or _area(box) < _area(best[0])):
-                inner = np.zeros_like(mask)
-                inner[box[1] : box[3] + 1, box[0] : box[2] + 1] = True
-                outside = _minus(mask, (upper, lower), (left, right))
-                rest = outside & inner
-                if not rest.any() or 10 * rest.sum() < 9 * outside.sum():
-                    continue
-                top, bottom, first, last = _extent(rest)
-                is_filled = 4 * max(bottom - top, last - first) >= min(
-                    box[2] - box[0], box[3] - box[1]
-                )
-                # In 国 the frame is as wide as the other strokes, which nearly fill it.
-                is_loose = 3 * (bottom - top) <= 2 * (box[3] - box[1])
-                is_loose = is_loose and 3 * (last - first) <= 2 * (box[2] - box[0])
-                most = (15 if is_loose else 12) * stroke_width(rest) + 8
-                if is_filled and all(20 * side.thickness <= most for side in sides):
-                    best = box, most, inner
-    if best is None:
-        return mask
-    box, most, inner = best
-    height, width = box[3] - box[1], box[2] - box[0]
-    lines = [
-        [line for line in found if 10 * (line.end - line.start) >= 8 * side]
-        for found, side in ((across, width), (down, height))
-    ]
-    lines = [[x for x in found if 20 * x.thickness <= most] for found in lines]
-    rest = _minus(mask, *lines)
-    label, count = windows.label(rest)
-    within = np.bincount(label[inner], minlength=count + 1)
-    return rest & (2 * within >= np.bincount(label.ravel(), minlength=count + 1))[label]
-
-
-def _largest(mask):
-    """Return the largest connected part of a mask."""
-    label, _ = windows.label(mask)
-    areas = np.bincount(label.ravel())
-    areas[0] = 0
-    return label == areas.argmax()
-
-
-def _box(upper, lower, left, right, shape):
-    """Return `(left, top, right, bottom)` of the box that four lines make, or None."""
-    height, width = shape
-    x0, x1 = int(left.rows[height // 2]), int(right.rows[height // 2])
-    y0, y1 = int(upper.rows[width // 2]), int(lower.rows[width // 2])
-    near = max(4, min(height, width) // 16)
-    if x1 - x0 < width // 3 or y1 - y0 < height // 3:
-        return None
-    for line, first, last in ((upper, x0, x1), (lower, x0, x1), (left, y0, y1), (right, y0, y1)):
-        if line.start > first + near or line.end < last - near or line.density < 0.6:
-            return None
-    return x0, y0, x1, y1
-
-
-def _area(box):
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _minus(mask, across, down):
-    """Return a mask without the pixels of lines."""
-    rest = mask.copy()
-    for line in across:
-        rest &= ~line.pixels
-    for line in down:
-        rest &= ~line.pixels.T
-    return rest
-
-
-def _extent(mask):
-    """Return the first and last row, first and last column that hold all but a few pixels."""
-    found = []
-    for axis in (1, 0):
-        counts = np.cumsum(mask.sum(axis=axis))
-        few = counts[-1] // 50
-        found += np.searchsorted(counts, (few + 1, counts[-1] - few)).tolist()
-    return found
+    is_ruled: bool
 
 
 def stroke_width(mask):
@@ -224,15 +66,17 @@ def find_lines(mask):
         votes[i, :-1] = count[:-1] + count[1:]
     lines = []
     columns = np.arange(width)
-    while len(lines) < MAX_LINES:
+    for _ in range(2 * MAX_LINES):
         i, offset = divmod(int(votes.argmax()), votes.shape[1])
         if votes[i, offset] * 10 < 3 * width:
             break
         rows = offset - reach + ((columns - width // 2) * int(slopes[i]) >> 8)
-        votes[:, max(0, offset - 3) : offset + 4] = 0
         line = _follow(mask, top, bottom, rows)
         if line is not None:
             lines.append(line)
+        # Beside the edge of a stroke may be a line, at another slope.
+        near = slice(None) if line is not None else slice(max(0, i - 1), i + 2)
+        votes[near, max(0, offset - 3) : offset + 4] = 0
     return lines
 
 
@@ -256,23 +100,42 @@ def _follow(mask, top, bottom, rows):
     # Half of a line may lie in strokes; where it is thinnest, it is by itself.
     usual = int(np.percentile(thickness[hit], 20, method="nearest"))
     own = hit & (thickness <= usual + usual // 2 + 1)
-    # The longest stretch without a wide gap; a stroke that crosses is none.
+    # The longest stretch without a wide gap; a stroke that crosses is none. A ruled line goes on
+    # behind a stroke that runs along it.
     drawn = np.nonzero(hit)[0]
     breaks = np.nonzero(np.diff(drawn) > max(6, width // 8))[0] + 1
-    stretch = max(np.split(drawn, breaks), key=len)
-    own[: stretch[0]] = own[stretch[-1] + 1 :] = False
-    drawn = np.nonzero(own)[0]
-    if 6 * len(drawn) < width:
+    stretches = np.split(drawn, breaks)
+    longest = max(stretches, key=len)
+    long = np.concatenate([s for s in stretches if 16 * len(s) >= width] or [longest])
+    for stretch in (long, longest):
+        chosen = np.intersect1d(np.nonzero(own)[0], np.arange(stretch[0], stretch[-1] + 1))
+        first, last = top[best[chosen], chosen], bottom[best[chosen], chosen]
+        is_ruled = len(chosen) > 0 and _is_ruled(chosen, first, last)
+        if is_ruled:
+            break
+    if 6 * len(chosen) < width:
         return None
-    start, end = int(drawn[0]), int(drawn[-1])
+    start, end = int(chosen[0]), int(chosen[-1])
     if 3 * (end - start + 1) < width:
         return None
     density = int(hit[start : end + 1].sum()) / (end - start + 1)
     pixels = np.zeros_like(mask)
     index = np.arange(height)[:, None]
-    chosen = columns[own]
-    pixels[:, chosen] = (index >= top[best[own], chosen]) & (index <= bottom[best[own], chosen])
-    return Line(rows, start, end, usual, pixels, density)
+    pixels[:, chosen] = (index >= first) & (index <= last)
+    return Line(rows, start, end, usual, pixels, density, is_ruled)
+
+
+def _is_ruled(columns, first, last):
+    """Return whether an upper and a lower edge are straight to half a pixel, nearly everywhere."""
+    thickness = last - first
+    if int(np.percentile(thickness, 90)) - int(np.percentile(thickness, 10)) > 1:
+        return False
+    # Twice its middle, from the straight line between the middles of its first and last third.
+    middle, third = first + last, len(columns) // 3
+    a, b = columns[:third].sum(), columns[-third:].sum()
+    c, d = middle[:third].sum(), middle[-third:].sum()
+    off = (middle * third - c) * (b - a) - (columns * third - a) * (d - c)
+    return bool(10 * (np.abs(off) <= 1.25 * third * (b - a)).sum() >= 9 * len(columns))
 
 
 def _runs(mask):
@@ -284,7 +147,7 @@ def _runs(mask):
     return top, bottom
 
 
-def _goes_through(line, width):
-    """Return whether a line goes from border to border."""
+def goes_through(line, width):
+    """Return whether a Line goes from border to border of a mask of that width."""
     margin = 2 + width // 40
     return line.start <= margin and line.end >= width - 1 - margin

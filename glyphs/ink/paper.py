@@ -5,7 +5,7 @@ Arithmetic is in integers, so that the same picture gives the same bytes on any 
 
 import numpy as np
 
-from glyphs.ink.windows import largest, smallest, smoothed
+from glyphs.ink.windows import grown, largest, smallest, smoothed
 
 # Windows that the paper is estimated in, as parts of the picture's longer side. Strokes are
 # narrower than the window that suits them; shadows are wider.
@@ -63,7 +63,9 @@ def paper_of(grey):
         return np.full_like(smooth, smooth.max())
     # Wide windows see much of uneven light as ink; they are for thick strokes.
     usual = _closed(few, windows[3])
-    if 10 * int((usual - few).max()) < 7 * int((widest - few).max()):
+    if 10 * int((usual - few).max()) < 7 * int((widest - few).max()) and not _shades(
+        few, usual, widest
+    ):
         usual = widest
     depth = contrast(few, usual)
     # Ink in a shadow, measured against paper in the light, seems darker than it is.
@@ -90,7 +92,11 @@ def paper_of(grey):
         tips = opened(tips, max(5, max(grey.shape) // 32))
         near = largest(tips, 7)
         paper = np.where(near & (smooth >= shaded - shaded // 12), np.minimum(smooth, paper), paper)
-    return paper
+    # Along the edge of a shadow, only what is darker than the shadow too is ink.
+    side = max(5, max(grey.shape) // 32 | 1)
+    beside = smallest(paper, side)
+    is_edge = (beside < paper - paper // 8) & (opened(paper, side) > paper - paper // 8)
+    return np.where(is_edge, beside, paper)
 
 
 def opened(values, side):
@@ -166,6 +172,25 @@ def otsu(histogram):
             if variance > best:
                 best, threshold = variance, value
     return threshold
+
+
+def _shades(grey, usual, widest):
+    """Return whether what only the widest window sees as dark is in shadow, and no thick stroke.
+
+    Ink is darker than the shadow that it lies in. The tips of thick strokes, which narrower windows
+    see, are as dark as the rest of the strokes.
+    """
+    seen, all_dark = contrast(grey, usual), contrast(grey, widest)
+    strokes = seen > max(MIN_CONTRAST, int(seen.max()) // 2)
+    beyond = (all_dark > max(MIN_CONTRAST, int(all_dark.max()) // 2)) & (seen <= MIN_CONTRAST)
+    steps = largest(grey, 3) - smallest(grey, 3)
+    has_edges = 4 * (strokes & (steps > (usual - grey) // 3)).sum() >= strokes.sum()
+    if strokes.sum() < 6 or not has_edges or beyond.sum() < strokes.sum():
+        return False
+    within = strokes & grown(beyond, 2 + max(grey.shape) // 16)
+    if 2 * within.sum() < strokes.sum():
+        return True
+    return 8 * int(np.median(grey[within])) < 7 * int(np.median(grey[beyond]))
 
 
 def _is_nearly_all_ink(grey, paper):

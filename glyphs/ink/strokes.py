@@ -3,42 +3,68 @@
 import numpy as np
 from PIL import Image
 
-from glyphs.ink import lines, paper, parts, windows
+from glyphs.ink import lines, paper, parts, printed, windows
 
 SIDES = (96, 224)  # pixels: the longer side of what is analysed
 TARGET = 160  # pixels: the longer side of a character cut from a larger picture
 
 
-def find_strokes(picture, polarity):
+def find_strokes(picture, polarity, is_enlarged=False):
     """Find the strokes of the character in a picture.
 
     Args:
         picture: PIL image of mode "L".
         polarity: "auto", "dark-on-light" or "light-on-dark".
+        is_enlarged: whether strokes of the picture were about a pixel wide: they look like rules,
+            and where they are faint, they are ink.
 
     Returns:
         `(image, box, polarity)` as the attributes of ink.Ink, or None where there is no ink.
     """
+    found = _look(picture, polarity, is_enlarged)
+    if found is None:
+        return None
+    _, (left, top, right, bottom), polarity = found
+    side = max(right - left, bottom - top)
+    if max(picture.size) <= SIDES[1] or 2 * side > max(picture.size):
+        return found
+    # Small on a large sheet: dots and fine strokes are only seen in a closer look.
+    part = (
+        max(0, left - side // 2),
+        max(0, top - side // 2),
+        min(picture.width, right + side // 2),
+        min(picture.height, bottom + side // 2),
+    )
+    closer = _look(picture.crop(part), polarity, is_enlarged=False)
+    if closer is None:
+        return found
+    image, box, _ = closer
+    box = box[0] + part[0], box[1] + part[1], box[2] + part[0], box[3] + part[1]
+    return image, box, polarity
+
+
+def _look(picture, polarity, is_enlarged):
+    """Return what `find_strokes` returns, from the whole picture at once."""
     small = _analysed(picture)
     grey = np.asarray(small)
     if polarity == "auto":
         polarity = paper.polarity_of(grey)
-        found = _search(picture, small, polarity)
+        found = _search(picture, small, polarity, is_enlarged)
         if found is None or not _is_sheet(found[0]):
             return found and found[1]
         # On a table lies a sheet: the ink is what is dark on it, or light on a board.
         other = "light-on-dark" if polarity == "dark-on-light" else "dark-on-light"
-        inner = _search(picture, small, other)
+        inner = _search(picture, small, other, is_enlarged)
         # Within a thick 0 is paper too, but that is round and full; and between the strokes of 囲,
         # but that goes to their edge.
         is_ink = inner is not None and _fill(inner[0]) < 65
         is_ink = is_ink and _is_well_inside(inner[1][1], found[1][1])
         return inner[1] if is_ink else found[1]
-    found = _search(picture, small, polarity)
+    found = _search(picture, small, polarity, is_enlarged)
     return found and found[1]
 
 
-def _search(picture, small, polarity):
+def _search(picture, small, polarity, is_enlarged):
     """Return `(pixels, (image, box, polarity))` of the character, or None.
 
     `small` is the picture as it is analysed, and `pixels` a mask of its size.
@@ -56,13 +82,18 @@ def _search(picture, small, polarity):
     floor, low, high = found
     mask = _without_shadows(depth, low, high)
     mask = _without_table(mask)
-    rest = lines.without_lines(mask)
-    printed = windows.grown(mask & ~rest, 1)
-    found = _levels(noise, sheet, np.where(printed, 0, depth)) if printed.any() else None
+    rest = mask if is_enlarged else printed.without_lines(mask)
+    ruled = windows.grown(mask & ~rest, 1)
+    found = _levels(noise, sheet, np.where(ruled, 0, depth)) if ruled.any() else None
     if found is not None and 4 * found[2] < 3 * high:
         # Faint ink on dark lines: it is seen only without them.
         floor, low, high = found
-        rest = _without_table(_without_shadows(np.where(printed, 0, depth), low, high))
+        rest = _without_table(_without_shadows(np.where(ruled, 0, depth), low, high))
+    elif ruled.any():
+        # Faint lines end in pieces that only touch the strokes.
+        line = int(np.median(depth[mask & ~rest]))
+        if line < high:
+            rest = rest & (depth > 5 * line // 4)
     mask = rest
     reach = 2 * max(1, small.width // picture.width) + 1
     kept = parts.character(mask, depth > high, paper.sharp(grey, depth, reach, noise))

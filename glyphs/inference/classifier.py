@@ -84,7 +84,9 @@ class Classifier(Answering):
             return doubt.Doubt.from_json(self.facts[doubt.KEY])
         except ValueError:
             path = Paths(self.model).architecture
-            message = f"{path}: its {doubt.KEY} is none; run evaluate.py --calibrate again"
+            message = (
+                f"{path}: holds a calibration that makes no sense; run evaluate.py --calibrate"
+            )
             raise ArtifactError(message) from None
 
     def probabilities(self, images):

@@ -1,0 +1,44 @@
+"""What was measured of a model as lines of text."""
+
+
+def lines(result):
+    """Yield the lines that say how good a model is."""
+    f = result.figures
+    low, high = (100 * bound for bound in f.interval)
+    where = f"{result.source}, {result.split}" if result.split else result.source
+    yield (
+        f"{result.model} on {f.n:,} pictures ({where}): accuracy {100 * f.accuracy:.2f} % "
+        f"({f.right:,} right; 95 % interval {low:.2f} to {high:.2f} %)"
+    )
+    yield (
+        f"  top-5 {100 * f.top5:.2f} %, balanced {100 * f.balanced_accuracy:.2f} %; macro "
+        f"precision {100 * f.precision:.2f} %, recall {100 * f.recall:.2f} %, F1 {100 * f.f1:.2f} %"
+    )
+    yield (
+        f"  negative log-likelihood {f.nll:.4f}, expected calibration error "
+        f"{100 * f.calibration_error:.2f} %; {f.rate:,.0f} pictures/s"
+    )
+    if result.answers.failures:
+        n = len(result.answers.failures)
+        yield f"  {n:,} without an answer (unreadable or blank), counted as wrong; see --answers"
+    if result.unknown:
+        pictures = sum(result.unknown.values())
+        yield (
+            f"  left out: {pictures:,} pictures of {len(result.unknown):,} classes that the model "
+            f"lacks: {shortened(result.unknown)}"
+        )
+    if result.absent:
+        yield f"  no pictures of {len(result.absent):,} classes: {shortened(result.absent)}"
+    if result.conditions:
+        usual = result.conditions["as_it_is"][0].mean()
+        yield f"  under conditions, {len(result.conditions['as_it_is'][0]):,} pictures:"
+        for name, (right, _) in result.conditions.items():
+            share = right.mean()
+            yield f"    {name:<16}{100 * share:6.2f} %  {100 * (share - usual):+6.2f}"
+
+
+def shortened(names, shown=10):
+    """Return the first few names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -3,12 +3,16 @@
     python evaluate.py
     python evaluate.py --model model scans --conditions --html report.html
     python evaluate.py --model old --model new
+    python evaluate.py --calibrate
 
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
 --classes FILE and --answers FILE write tables of the classes and of every picture as CSV. Classes
 are matched by name; those that only the model or only the pictures have are listed. With
 --conditions, the same pictures are photographed, boxed, reduced and so on: what will the model do
 with what people bring? Two models are compared on the same pictures.
+
+--calibrate learns on the val split how far to believe the model, and stores that with it: from then
+on percentages mean what they say, and classify.py --reject knows what it should not bet on.
 """
 
 import csv
@@ -40,6 +44,16 @@ def parse_args(argv=None):
         choices=("train", "val", "test", "all"),
         help="which pictures (default: test of a dataset, all of other sources)",
     )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="first learn on the val split how far to believe the model, and store it with it",
+    )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="ask about nine views of each picture, a little moved and turned",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--classes", metavar="FILE", help="write a table of the classes as CSV")
     parser.add_argument("--answers", metavar="FILE", help="write the answer to each picture as CSV")
@@ -67,9 +81,10 @@ def main(argv=None):
     models = args.model or ["model"]
     if len(models) > 2:
         raise UsageError("--model: at most two models are compared")
+    if args.calibrate and (len(models) > 1 or args.tta):
+        raise UsageError("--calibrate: one model at a time, and without --tta")
     from glyphs import files
     from glyphs.artifacts.paths import find_model
-    from glyphs.evaluation.labelled import open_labelled
     from glyphs.evaluation.result import compare
     from glyphs.inference import Classifier
 
@@ -78,18 +93,12 @@ def main(argv=None):
         files.refuse_same(path, args.data, args.class_map)
         files.check_can_write(path)
     prefixes = [find_model(model) for model in models]
-    classifiers = [Classifier(prefix, notify=console.warn) for prefix in prefixes]
+    if args.calibrate:
+        calibrate(prefixes[0], args)
+    classifiers = [Classifier(prefix, tta=args.tta, notify=console.warn) for prefix in prefixes]
     results = []
     for prefix, classifier in zip(prefixes, classifiers, strict=True):
-        labelled = open_labelled(
-            args.data,
-            classifier.class_names,
-            split=args.split,
-            options=options.source_options(args),
-            reader=args.reader,
-            groups=args.groups,
-        )
-        with labelled as labelled:
+        with opened(classifier, args.split, args) as labelled:
             results.append(measure(prefix, classifier, labelled, args))
     first = results[0]
     if args.classes:
@@ -102,6 +111,41 @@ def main(argv=None):
     else:
         print_text(results, compared)
     return 0
+
+
+def opened(classifier, split, args):
+    """Open the pictures of a split whose classes a model knows."""
+    from glyphs.evaluation.labelled import open_labelled
+
+    return open_labelled(
+        args.data,
+        classifier.class_names,
+        split=split,
+        options=options.source_options(args),
+        reader=args.reader,
+        groups=args.groups,
+    )
+
+
+def calibrate(prefix, args):
+    """Learn on the val split how far to believe a model, and store it with the model."""
+    from glyphs.artifacts.doubt import store_doubt
+    from glyphs.evaluation import calibration
+    from glyphs.inference import Classifier
+
+    classifier = Classifier(prefix, calibrated=False, notify=console.warn)
+    with opened(classifier, "val", args) as labelled, console.Progress("pictures") as progress:
+        doubt = calibration.calibrate(
+            classifier, labelled, seed=args.seed, workers=args.workers, progress=progress.update
+        )
+    store_doubt(prefix, doubt)
+    sure = [f"{100 * float(a):g} %" for a, t in doubt["thresholds"].items() if t is not None]
+    promised = ", ".join(sure) or "no accuracy (too few pictures)"
+    say = console.say if not args.json else console.warn
+    say(
+        f"calibrated {prefix} on {doubt['pictures']:,} pictures of val: temperature "
+        f"{doubt['temperature']:.3f}; classify.py --reject can promise {promised}"
+    )
 
 
 def measure(prefix, classifier, labelled, args):

@@ -54,6 +54,13 @@ def parse_args(argv=None):
         action="store_true",
         help="ask about nine views of each picture, a little moved and turned",
     )
+    parser.add_argument(
+        "--accuracy",
+        type=options.share,
+        default=0.99,
+        metavar="SHARE",
+        help="of a calibrated model: say what is left where so many answers must be right",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--classes", metavar="FILE", help="write a table of the classes as CSV")
     parser.add_argument("--answers", metavar="FILE", help="write the answer to each picture as CSV")
@@ -178,7 +185,17 @@ def measure(prefix, classifier, labelled, args):
         answers,
         metrics.figures(answers, len(classifier.class_names)),
         conditions,
+        args.accuracy,
+        threshold_of(classifier, args.accuracy),
     )
+
+
+def threshold_of(classifier, accuracy):
+    """Return the least probability to believe; None where the model cannot promise the accuracy."""
+    try:
+        return classifier.threshold(accuracy)
+    except UsageError:
+        return None
 
 
 def print_text(results, compared):

@@ -9,10 +9,14 @@ import math
 import numpy as np
 from scipy import optimize, stats
 
+from glyphs import parallel
+from glyphs.errors import UsageError
+from glyphs.evaluation.answers import probabilities_of
 from glyphs.inference.temperature import with_temperature
 
 ACCURACIES = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 TEMPERATURES = (0.05, 20)  # lowest and highest
+MOST_NUMBERS = 100_000_000  # probabilities that are held at once: 400 MB
 CERTAINTY = 0.95  # that a threshold gives the accuracy which it was chosen for
 
 
@@ -115,3 +119,33 @@ def measure_doubt(probabilities, labels, *, val, accuracies=ACCURACIES):
         "pictures": len(labels),
         "val": val,
     }
+
+
+def calibrate(classifier, labelled, *, seed=1, workers=None, progress=parallel.unseen):
+    """Return what artifacts.doubt.store_doubt stores with a model.
+
+    Args:
+        classifier: inference.Classifier, with `calibrated=False`.
+        labelled: labelled.Labelled: pictures that the model has not learned from.
+        seed: of the choice of pictures where there are too many for the memory.
+        workers: processes that decode; None: as many as the pictures are worth.
+        progress: called with `(done, total)`.
+
+    Raises:
+        UsageError: not one picture has an answer.
+    """
+    n_classes = len(classifier.class_names)
+    most = max(1, MOST_NUMBERS // n_classes)
+    which = np.sort(np.random.default_rng(seed).permutation(len(labelled))[:most])
+    rows, labels, done = [], [], 0
+    for numbers, found in probabilities_of(classifier, labelled, which=which, workers=workers):
+        for number, row in zip(numbers.tolist(), found, strict=True):
+            if not isinstance(row, str):
+                rows.append(row)
+                labels.append(int(labelled.labels[number]))
+        done += len(numbers)
+        progress(done, len(which))
+    if not rows:
+        raise UsageError(f"{labelled.source}: no picture has an answer; nothing to calibrate on")
+    place = f"{labelled.source}, {labelled.split}" if labelled.split else labelled.source
+    return measure_doubt(np.stack(rows), np.array(labels), val=place)

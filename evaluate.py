@@ -52,7 +52,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--tta",
         action="store_true",
-        help="ask about nine views of each picture, a little moved and turned",
+        help="ask about seven views of each picture, a little moved and turned",
     )
     parser.add_argument(
         "--accuracy",

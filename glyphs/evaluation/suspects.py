@@ -5,8 +5,9 @@
 
 Source: Northcutt, Jiang, Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels,
 Journal of Artificial Intelligence Research 70 (2021): thresholds and the confident joint, scaled to
-all pictures of each class, say how many labels of a class are wrong (section 3.1); which they are
-is chosen class by class ("prune by class", 3.2), ranked by normalized margin.
+all pictures of each class, say how many labels are wrong (section 3.1); which they are is told by
+self-confidence (3.2). The paper counts and chooses class by class; with few wrong labels a class,
+rounding loses many, so here both are done over all classes at once.
 """
 
 import csv
@@ -17,7 +18,6 @@ import numpy as np
 
 from glyphs import files
 from glyphs.dataset.select import RARE
-from glyphs.dataset.split import rank_in_class
 from glyphs.errors import ArtifactError
 
 TOP = 5  # classes whose probabilities are kept of each picture
@@ -106,9 +106,9 @@ def rank_suspects(guesses):
     The threshold of a class is the mean probability that pictures with its label have of it. A
     picture counts as of the most probable class whose threshold it reaches. Of those that count
     with a class's label, some count as of another class: that share of all pictures of the class is
-    taken for wrong, namely those that least look like it. So many are suspects at most, since what
-    looks most like its label is none. A class that only one picture has the label of cannot have
-    been learned from others, so that one is none either.
+    taken for wrong. As many as that are in all classes together are the suspects: those whose label
+    is the least probable. What looks most like its label is none; nor is the only picture of a
+    class, which cannot have been learned from others.
 
     Only the top classes of each picture are looked at. That makes a difference to no more than the
     pictures that reach none of their thresholds.
@@ -117,8 +117,7 @@ def rank_suspects(guesses):
         guesses: Guesses.
 
     Returns:
-        Suspects, by the probability of their label less that of the most probable class, the
-        lowest first.
+        Suspects, by the probability of their label, the lowest first.
 
     Example:
         >>> probabilities = [[.9, .1], [.8, .2], [.1, .9], [.2, .8], [.7, .3]]
@@ -126,24 +125,22 @@ def rank_suspects(guesses):
         >>> suspects.rows, suspects.suggestions
         (array([2, 4]), array([1, 0], dtype=int32))
     """
-    n_wrong = estimated_wrong(guesses)
-    best = guesses.top[:, 0] if len(guesses) else guesses.labels
-    places = np.flatnonzero(best != guesses.labels)
-    margin = guesses.of_label[places] - guesses.of_top[places, 0]
-    places = places[np.argsort(margin, kind="stable")]
-    y = guesses.labels[places]
-    places = places[rank_in_class(y) < n_wrong[y]]
+    counts = np.bincount(guesses.labels)
+    can_be = (guesses.top[:, 0] != guesses.labels) & (counts[guesses.labels] > 1)
+    places = np.flatnonzero(can_be)
+    places = places[np.argsort(guesses.of_label[places], kind="stable")]
+    places = places[: estimated_wrong(guesses)]
     return Suspects(
         places,
         guesses.rows[places],
-        best[places],
+        guesses.top[places, 0],
         guesses.of_label[places],
         guesses.of_top[places, 0],
     )
 
 
 def estimated_wrong(guesses):
-    """Return how many pictures with the label of each class are probably wrong: `(n_classes,)`."""
+    """Return how many labels are probably wrong; see rank_suspects."""
     n_classes = 1 + max(guesses.labels.max(initial=-1), guesses.top.max(initial=-1))
     counts = np.bincount(guesses.labels, minlength=n_classes)
     sums = np.bincount(guesses.labels, guesses.of_label, minlength=n_classes)
@@ -155,8 +152,7 @@ def estimated_wrong(guesses):
     counted, others = (
         np.bincount(guesses.labels[which], minlength=n_classes) for which in (is_counted, is_other)
     )
-    wrong = np.rint(counts * others / np.maximum(counted, 1)).astype(np.int64)
-    return np.where(counts > 1, wrong, 0)
+    return round(float(np.sum(counts * others / np.maximum(counted, 1))))
 
 
 def check_names(dataset):

@@ -5,12 +5,14 @@
     python evaluate.py --model old --model new
 
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
---classes FILE and --answers FILE write tables of the classes and of every picture as CSV. Classes
-are matched by name; those that only the model or only the pictures have are listed. With
---conditions, the same pictures are photographed, boxed, reduced and so on: what will the model do
-with what people bring? Two models are compared on the same pictures.
+--classes FILE and --answers FILE write tables of the classes and of every picture as CSV, --html
+FILE a page with curves, confusions and mistakes, where labels can be put right. Classes are matched
+by name; those that only the model or only the pictures have are listed. With --conditions, the same
+pictures are photographed, boxed, reduced and so on: what will the model do with what people bring?
+Two models are compared on the same pictures.
 """
 
+import contextlib
 import csv
 import json
 import sys
@@ -43,6 +45,15 @@ def parse_args(argv=None):
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--classes", metavar="FILE", help="write a table of the classes as CSV")
     parser.add_argument("--answers", metavar="FILE", help="write the answer to each picture as CSV")
+    parser.add_argument("--html", metavar="FILE", help="write a page to look at")
+    parser.add_argument(
+        "--maps",
+        type=options.integer(0, 100),
+        default=8,
+        metavar="N",
+        help="show in the page where the network saw its answer in so many mistakes; 0 spares "
+        "some seconds",
+    )
     conditions = parser.add_argument_group("conditions")
     conditions.add_argument(
         "--conditions",
@@ -69,39 +80,48 @@ def main(argv=None):
         raise UsageError("--model: at most two models are compared")
     from glyphs import files
     from glyphs.artifacts.paths import find_model
-    from glyphs.evaluation.labelled import open_labelled
     from glyphs.evaluation.result import compare
     from glyphs.inference import Classifier
 
-    written = [path for path in (args.classes, args.answers) if path]
+    written = [path for path in (args.classes, args.answers, args.html) if path]
     for path in written:
         files.refuse_same(path, args.data, args.class_map)
         files.check_can_write(path)
     prefixes = [find_model(model) for model in models]
     classifiers = [Classifier(prefix, notify=console.warn) for prefix in prefixes]
-    results = []
-    for prefix, classifier in zip(prefixes, classifiers, strict=True):
-        labelled = open_labelled(
-            args.data,
-            classifier.class_names,
-            split=args.split,
-            options=options.source_options(args),
-            reader=args.reader,
-            groups=args.groups,
-        )
-        with labelled as labelled:
-            results.append(measure(prefix, classifier, labelled, args))
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(open_pictures(args, it.class_names)) for it in classifiers]
+        results = [
+            measure(prefix, classifier, labelled, args)
+            for prefix, classifier, labelled in zip(prefixes, classifiers, opened, strict=True)
+        ]
+        compared = compare(*results) if len(results) == 2 else None
+        if args.html:
+            write_html(args, results, compared, opened[0], classifiers[0])
     first = results[0]
     if args.classes:
         write_csv(args.classes, first.class_rows())
     if args.answers:
         write_csv(args.answers, first.answer_rows())
-    compared = compare(*results) if len(results) == 2 else None
     if args.json:
         print_json(results, compared)
     else:
         print_text(results, compared)
     return 0
+
+
+def open_pictures(args, class_names):
+    """Open the labelled pictures that a model of these classes is to be measured on."""
+    from glyphs.evaluation.labelled import open_labelled
+
+    return open_labelled(
+        args.data,
+        class_names,
+        split=args.split,
+        options=options.source_options(args),
+        reader=args.reader,
+        groups=args.groups,
+    )
 
 
 def measure(prefix, classifier, labelled, args):
@@ -112,10 +132,10 @@ def measure(prefix, classifier, labelled, args):
 
     with console.Progress("pictures") as progress:
         answers = answer(classifier, labelled, workers=args.workers, progress=progress.update)
-    conditions = None
+    conditions = numbers = None
     if args.conditions:
         with console.Progress("steps") as progress:
-            conditions, _ = trials.accuracies(
+            conditions, numbers = trials.accuracies(
                 classifier,
                 labelled,
                 count=args.count,
@@ -134,7 +154,26 @@ def measure(prefix, classifier, labelled, args):
         answers,
         metrics.figures(answers, len(classifier.class_names)),
         conditions,
+        numbers,
     )
+
+
+def write_html(args, results, compared, labelled, classifier):
+    """Write the page of the first result; the second stands beside it."""
+    from glyphs import files
+    from glyphs.evaluation import report
+
+    page = report.render(
+        results[0],
+        labelled,
+        classifier,
+        comparison=report.Comparison(results[1], compared) if compared else None,
+        seed=args.seed,
+        maps=args.maps,
+        workers=args.workers,
+    )
+    with files.replacing(args.html) as file:
+        file.write(page.encode())
 
 
 def print_text(results, compared):

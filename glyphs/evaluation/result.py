@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers
 
@@ -21,6 +23,7 @@ class Result:
         answers: answers.Answers.
         figures: metrics.Figures.
         conditions: `{condition: (is_right, confidences)}` as trials.accuracies returns it, or None.
+        trial_numbers: int `(m,)`: the pictures that the conditions were measured on, or None.
     """
 
     model: str
@@ -33,6 +36,7 @@ class Result:
     answers: Answers
     figures: metrics.Figures
     conditions: dict | None = None
+    trial_numbers: np.ndarray | None = None
 
     def to_json(self):
         """Return all but the single answers as JSON holds it."""

@@ -15,6 +15,7 @@ Two models are compared on the same pictures.
 import contextlib
 import csv
 import json
+import os
 import sys
 
 from glyphs import console, options
@@ -79,15 +80,20 @@ def main(argv=None):
     if len(models) > 2:
         raise UsageError("--model: at most two models are compared")
     from glyphs import files
-    from glyphs.artifacts.paths import find_model
+    from glyphs.artifacts.paths import Paths, find_model
     from glyphs.evaluation.result import compare
     from glyphs.inference import Classifier
 
-    written = [path for path in (args.classes, args.answers, args.html) if path]
-    for path in written:
-        files.refuse_same(path, args.data, args.class_map)
-        files.check_can_write(path)
     prefixes = [find_model(model) for model in models]
+    read = [args.data, args.class_map]
+    for prefix in prefixes:
+        read += [Paths(prefix).architecture, Paths(prefix).weights]
+    written = [path for path in (args.classes, args.answers, args.html) if path]
+    if len({os.path.realpath(path) for path in written}) < len(written):
+        raise UsageError(f"{written[0]}: two outputs cannot have one name")
+    for path in written:
+        files.refuse_same(path, *read)
+        files.check_can_write(path)
     classifiers = [Classifier(prefix, notify=console.warn) for prefix in prefixes]
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(open_pictures(args, it.class_names)) for it in classifiers]

@@ -12,7 +12,7 @@ from glyphs.images.preprocessing import Seen, at_own_size, image_of
 from glyphs.images.view import NoInkError, View, view_of
 
 SIDE = 120  # pixels of a picture's longer side
-COLOURS = 64
+COLOURS = 255
 
 
 def maps(prefix, classifier, labelled, numbers, labels):

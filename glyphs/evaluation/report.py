@@ -4,17 +4,14 @@ This module chooses what is shown; report.html says how. Import it only where a 
 loads Jinja2.
 """
 
-import csv
 import dataclasses
 import functools
-import math
 
-from glyphs.artifacts.paths import Paths
-from glyphs.evaluation import metrics, report_maps, report_pictures
+from glyphs.evaluation import metrics, report_figures, report_maps, report_pictures
+from glyphs.evaluation.report_figures import percent
 from glyphs.evaluation.report_pictures import Chosen, Thumbnails
-from glyphs.pages import page, svg
+from glyphs.pages import page
 from glyphs.pages.text import Text
-from glyphs.training.history import read_history
 
 PAIRS = 1000  # confusions that are listed
 PICTURED = 200  # and of these with pictures
@@ -25,7 +22,6 @@ LARGEST_MATRIX = 200  # classes
 LINES, IN_LINE, ANSWERS = 1000, 40, 5000  # classes with mistakes; answers in a line, and in all
 FAILURES = 50  # pictures without an answer
 NAMED = 200  # classes of one side only
-ACCURACIES = (0.95, 0.98, 0.99, 0.995)  # that one may want
 
 
 @dataclasses.dataclass
@@ -83,9 +79,9 @@ def render(
         name=report.name,
         short_name=report.short_name,
         percent=percent,
-        tiles=_tiles(result),
-        comparison=comparison and _compared(result, comparison),
-        curves=_curves(result.model),
+        tiles=report_figures.tiles(result),
+        comparison=comparison and report_figures.compared(result, comparison),
+        curves=report_figures.curves(result.model),
         confusions=report.confusions(),
         matrix=report.matrix(),
         classes=report.classes(),
@@ -94,17 +90,13 @@ def render(
         is_suspected=given,
         lines=report.lines(),
         maps=report.maps(maps),
-        doubt=_doubt(result),
+        doubt=report_figures.doubt(result),
         conditions=report.conditions(seed),
         failures=list(report.failures())[:FAILURES],
         named=NAMED,
         is_dataset=labelled.preprocessing is not None,
         data=page.json_text(report.data()),
     )
-
-
-def percent(share, digits=2):
-    return f"{100 * share:.{digits}f} %"
 
 
 class _Report:
@@ -285,69 +277,3 @@ class _Report:
             "cells": self._cells() if len(names) <= LARGEST_MATRIX else [],
             "items": self.items,
         }
-
-
-def _tiles(result):
-    """Return `(number, name)` of the figures at the top."""
-    f = result.figures
-    low, high = (100 * bound for bound in f.interval)
-    return [
-        (percent(f.accuracy), f"accuracy (95 %: {low:.2f} to {high:.2f})"),
-        (f"{f.right:,} of {f.n:,}", "right"),
-        (percent(f.top5), "among the best five"),
-        (percent(f.balanced_accuracy), "balanced accuracy"),
-        (percent(f.precision), "macro precision"),
-        (percent(f.recall), "macro recall"),
-        (percent(f.f1), "macro F1"),
-        (f"{f.nll:.4f}", "negative log-likelihood"),
-        (percent(f.calibration_error), "expected calibration error"),
-        (f"{f.rate:,.0f}", "pictures a second"),
-    ]
-
-
-def _compared(result, comparison):
-    """Return both models' figures side by side, and what differs."""
-    other = comparison.result
-    pairs = zip(_tiles(result), _tiles(other), strict=True)
-    rows = [(name.partition(" (")[0], ours, theirs) for (ours, name), (theirs, _) in pairs]
-    return {"models": (result.model, other.model), "rows": rows, **comparison.compared}
-
-
-def _curves(model):
-    """Return figures of accuracy and loss over the epochs, where the training's history is."""
-    try:
-        history = read_history(Paths(model).history)
-    except (OSError, ValueError, TypeError, csv.Error):
-        return []
-    part = [(epoch["phase"], epoch["cycle"]) for epoch in history]
-    marks = [i + 0.5 for i in range(1, len(part)) if part[i] != part[i - 1]]
-    figures = []
-    for key in ("accuracy", "loss"):
-        series = []
-        for name, column in (("training", key), ("validation", f"val_{key}")):
-            points = [(i, epoch.get(column, math.nan)) for i, epoch in enumerate(history, 1)]
-            points = [(i, value) for i, value in points if math.isfinite(value)]
-            if points:
-                series.append((name, *zip(*points, strict=True)))
-        if series:
-            label = f"{key.capitalize()} by epoch"
-            figures.append(svg.line_plot(label, series, y_percent=key == "accuracy", marks=marks))
-    return figures
-
-
-def _doubt(result):
-    """Return accuracy against coverage: a figure, and what certain accuracies would cost."""
-    confidences, right = result.answers.confidences, result.answers.is_right
-    coverage, accuracy = metrics.coverage_curve(confidences, right)
-    # The first few answers are too few to speak of their accuracy.
-    start = min(len(coverage) - 1, len(coverage) // 20)
-    series = [("model", coverage[start:], accuracy[start:])]
-    label = "Accuracy of what is answered, by the share of pictures answered"
-    found = ((wanted, *metrics.coverage_at(confidences, right, wanted)) for wanted in ACCURACIES)
-    return {
-        "figure": svg.line_plot(label, series, x_percent=True, y_percent=True),
-        "rows": [
-            (f"{100 * wanted:g} %", share, percent(share, 1), threshold and percent(threshold, 1))
-            for wanted, share, threshold in found
-        ],
-    }

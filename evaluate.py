@@ -3,6 +3,7 @@
     python evaluate.py
     python evaluate.py --model model scans --conditions --html report.html
     python evaluate.py --model old --model new
+    python evaluate.py --calibrate
 
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
 --classes FILE and --answers FILE write tables of the classes and of every picture as CSV, --html
@@ -10,6 +11,9 @@ FILE a page with curves, confusions and mistakes, where labels can be put right.
 by name; those that only the model or only the pictures have are listed. With --conditions, the same
 pictures are photographed, boxed, reduced and so on: what will the model do with what people bring?
 Two models are compared on the same pictures.
+
+--calibrate learns on the val split how far to believe the model, and stores that with it: from then
+on percentages mean what they say, and classify.py --reject knows what it should not bet on.
 """
 
 import contextlib
@@ -42,6 +46,23 @@ def parse_args(argv=None):
         "--split",
         choices=("train", "val", "test", "all"),
         help="which pictures (default: test of a dataset, all of other sources)",
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="first learn on the val split how far to believe the model, and store it with it",
+    )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="ask about seven views of each picture, a little moved and turned",
+    )
+    parser.add_argument(
+        "--accuracy",
+        type=options.share,
+        default=0.99,
+        metavar="SHARE",
+        help="of a calibrated model: say what is left where so many answers must be right",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--classes", metavar="FILE", help="write a table of the classes as CSV")
@@ -79,6 +100,8 @@ def main(argv=None):
     models = args.model or ["model"]
     if len(models) > 2:
         raise UsageError("--model: at most two models are compared")
+    if args.calibrate and (len(models) > 1 or args.tta):
+        raise UsageError("--calibrate: one model at a time, and without --tta")
     from glyphs import files
     from glyphs.artifacts.paths import Paths, find_model
     from glyphs.evaluation.result import compare
@@ -94,16 +117,18 @@ def main(argv=None):
     for path in written:
         files.refuse_same(path, *read)
         files.check_can_write(path)
-    classifiers = [Classifier(prefix, notify=console.warn) for prefix in prefixes]
+    if args.calibrate:
+        calibrate(prefixes[0], args)
+    classifiers = [Classifier(prefix, tta=args.tta, notify=console.warn) for prefix in prefixes]
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(open_pictures(args, it.class_names)) for it in classifiers]
+        sources = [stack.enter_context(opened(it, args.split, args)) for it in classifiers]
         results = [
             measure(prefix, classifier, labelled, args)
-            for prefix, classifier, labelled in zip(prefixes, classifiers, opened, strict=True)
+            for prefix, classifier, labelled in zip(prefixes, classifiers, sources, strict=True)
         ]
         compared = compare(*results) if len(results) == 2 else None
         if args.html:
-            write_html(args, results, compared, opened[0], classifiers[0])
+            write_html(args, results, compared, sources[0], classifiers[0])
     first = results[0]
     if args.classes:
         write_csv(args.classes, first.class_rows())
@@ -116,17 +141,38 @@ def main(argv=None):
     return 0
 
 
-def open_pictures(args, class_names):
-    """Open the labelled pictures that a model of these classes is to be measured on."""
+def opened(classifier, split, args):
+    """Open the pictures of a split whose classes a model knows."""
     from glyphs.evaluation.labelled import open_labelled
 
     return open_labelled(
         args.data,
-        class_names,
-        split=args.split,
+        classifier.class_names,
+        split=split,
         options=options.source_options(args),
         reader=args.reader,
         groups=args.groups,
+    )
+
+
+def calibrate(prefix, args):
+    """Learn on the val split how far to believe a model, and store it with the model."""
+    from glyphs.artifacts.doubt import store_doubt
+    from glyphs.evaluation import calibration
+    from glyphs.inference import Classifier
+
+    classifier = Classifier(prefix, calibrated=False, notify=console.warn)
+    with opened(classifier, "val", args) as labelled, console.Progress("pictures") as progress:
+        doubt = calibration.calibrate(
+            classifier, labelled, seed=args.seed, workers=args.workers, progress=progress.update
+        )
+    store_doubt(prefix, doubt)
+    sure = [f"{100 * float(a):g} %" for a, t in doubt["thresholds"].items() if t is not None]
+    promised = ", ".join(sure) or "no accuracy (too few pictures)"
+    say = console.say if not args.json else console.warn
+    say(
+        f"calibrated {prefix} on {doubt['pictures']:,} pictures of val: temperature "
+        f"{doubt['temperature']:.3f}; classify.py --reject can promise {promised}"
     )
 
 
@@ -160,8 +206,18 @@ def measure(prefix, classifier, labelled, args):
         answers,
         metrics.figures(answers, len(classifier.class_names)),
         conditions,
+        args.accuracy,
+        threshold_of(classifier, args.accuracy),
         numbers,
     )
+
+
+def threshold_of(classifier, accuracy):
+    """Return the least probability to believe; None where the model cannot promise the accuracy."""
+    try:
+        return classifier.threshold(accuracy)
+    except UsageError:
+        return None
 
 
 def write_html(args, results, compared, labelled, classifier):

@@ -178,6 +178,12 @@ def test_doubt_is_put_into_words():
     text = text_of(plain_page())
     assert "For 99 % accuracy it can answer 30.0 % of the pictures" in text
     assert "at least 95.0 %" in text
+    calibrated = text_of(plain_page(result={"wanted": 0.9, "threshold": 0.8}))
+    assert "promises 90 % from a probability of 80.0 % on. Of these pictures 60.0 % reach it" in (
+        calibrated
+    )
+    assert "and 66.67 % of their answers are right" in calibrated
+    assert "promises" not in text
     sure = text_of(page_of(["a", "b"], [0, 1], [0, 1], [0.9, 0.8]))
     assert "95 % accuracy it has with an answer to every picture" in sure
     lost = text_of(page_of(["a", "b"], [0, 1], [1, 0], [0.9, 0.8]))

@@ -72,7 +72,16 @@ def doubt(result):
     series = [("model", coverage[start:], accuracy[start:])]
     label = "Accuracy of what is answered, by the share of pictures answered"
     found = ((wanted, *metrics.coverage_at(confidences, right, wanted)) for wanted in ACCURACIES)
+    promised = None
+    if result.threshold is not None and (believed := confidences >= result.threshold).any():
+        promised = {
+            "wanted": f"{100 * result.wanted:g} %",
+            "threshold": percent(result.threshold, 1),
+            "share": percent(believed.mean(), 1),
+            "accuracy": percent(right[believed].mean()),
+        }
     return {
+        "promised": promised,
         "figure": svg.line_plot(label, series, x_percent=True, y_percent=True),
         "rows": [
             (f"{100 * wanted:g} %", share, percent(share, 1), threshold and percent(threshold, 1))

@@ -18,6 +18,8 @@ def lines(result):
         f"  negative log-likelihood {f.nll:.4f}, expected calibration error "
         f"{100 * f.calibration_error:.2f} %; {f.rate:,.0f} pictures/s"
     )
+    if result.threshold is not None:
+        yield f"  for {100 * result.wanted:g} % right answers: {_believed(result)}"
     if result.answers.failures:
         n = len(result.answers.failures)
         yield f"  {n:,} without an answer (unreadable or blank), counted as wrong; see --answers"
@@ -32,9 +34,21 @@ def lines(result):
     if result.conditions:
         usual = result.conditions["as_it_is"][0].mean()
         yield f"  under conditions, {len(result.conditions['as_it_is'][0]):,} pictures:"
-        for name, (right, _) in result.conditions.items():
+        for name, (right, confidences) in result.conditions.items():
             share = right.mean()
-            yield f"    {name:<16}{100 * share:6.2f} %  {100 * (share - usual):+6.2f}"
+            line = f"    {name:<16}{100 * share:6.2f} %  {100 * (share - usual):+6.2f}"
+            if result.threshold is not None:
+                line += f"   {_believed(result, right, confidences)}"
+            yield line
+
+
+def _believed(result, is_right=None, confidences=None):
+    """Return what is left of answers at the threshold, in words."""
+    if is_right is None:
+        is_right, confidences = result.answers.is_right, result.answers.confidences
+    kept, right = result.believed(is_right, confidences)
+    share = f", {100 * right / kept:.2f} % of these right" if kept else ""
+    return f"{100 * kept / len(is_right):.1f} % believed{share}"
 
 
 def shortened(names, shown=10):

@@ -23,6 +23,9 @@ class Result:
         answers: answers.Answers.
         figures: metrics.Figures.
         conditions: `{condition: (is_right, confidences)}` as trials.accuracies returns it, or None.
+        wanted: the share of right answers that is wanted of what the model does not reject, 0..1.
+        threshold: the least probability to believe for that; None where it was not calibrated, or
+            cannot promise so much.
         trial_numbers: int `(m,)`: the pictures that the conditions were measured on, or None.
     """
 
@@ -36,6 +39,8 @@ class Result:
     answers: Answers
     figures: metrics.Figures
     conditions: dict | None = None
+    wanted: float = 0.99
+    threshold: float | None = None
     trial_numbers: np.ndarray | None = None
 
     def to_json(self):
@@ -49,12 +54,33 @@ class Result:
             "absent_classes": self.absent,
             "classes": self.class_rows(),
         }
-        if self.conditions:
-            value["conditions"] = {
-                name: {"pictures": len(right), "right": int(right.sum())}
-                for name, (right, _) in self.conditions.items()
+        if self.threshold is not None:
+            kept, right = self.believed(self.answers.is_right, self.answers.confidences)
+            value["doubt"] = {
+                "wanted_accuracy": self.wanted,
+                "threshold": self.threshold,
+                "believed": kept,
+                "right": right,
             }
+        if self.conditions:
+            value["conditions"] = {}
+            for name, (is_right, confidences) in self.conditions.items():
+                trial = {"pictures": len(is_right), "right": int(is_right.sum())}
+                if self.threshold is not None:
+                    kept, right = self.believed(is_right, confidences)
+                    trial |= {"believed": kept, "believed_right": right}
+                value["conditions"][name] = trial
         return value
+
+    def believed(self, is_right, confidences):
+        """Return how many answers the threshold does not reject, and how many of them are right.
+
+        Args:
+            is_right: bool `(n,)`.
+            confidences: float `(n,)`.
+        """
+        kept = confidences >= self.threshold
+        return int(kept.sum()), int((kept & is_right).sum())
 
     def class_rows(self):
         """Return a dict for each class: its figures, and what it is most often taken for."""

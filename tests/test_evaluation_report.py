@@ -272,13 +272,12 @@ def test_maps_show_the_answer_and_the_label(toy_model, toy_dataset, toy_folder, 
     source = mixed
     if kind == "dataset":
         source = tmp_path / "characters_dataset"
-        run_script(
-            "create_dataset.py", mixed, "--image-size", 16, "--output", source, "--split", 0, 0, 100
-        )  # fmt: skip
+        run_script("create_dataset.py", mixed, "--image-size", 16, "--output", source)
     path = tmp_path / "page.html"
     run = run_script(
-        "evaluate.py", source, "--model", toy_model, "--html", path, "--maps", 2, "--workers", 1
-    )
+        "evaluate.py", source, "--model", toy_model, "--split", "all", "--html", path,
+        "--maps", 2, "--workers", 1,
+    )  # fmt: skip
     assert run.stderr == ""
     page = path.read_text()
     check_page(page, scripts=True)

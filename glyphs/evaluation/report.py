@@ -106,6 +106,7 @@ class _Report:
         self.result, self.labelled, self.classifier = result, labelled, classifier
         self.answers, self.workers = result.answers, workers
         self.text = Text()
+        self.name, self.short_name = map(functools.cache, (self._name, self._short_name))
         self.label_of = {name: label for label, name in enumerate(result.class_names)}
         self.items = []  # what the page's script must know of the pictures that can be marked
         best = self.answers.top[:, 0]
@@ -122,16 +123,14 @@ class _Report:
             needed.update(self.chosen.of_confusion[label, answer][:EACH])
         self.thumbnails = Thumbnails(labelled, needed, workers=workers)
 
-    @functools.cache  # noqa: B019  a report lives as long as its page is made
-    def name(self, label):
+    def _name(self, label):
         """Return a class's name as HTML, after the character it stands for if that says more."""
         name, character = self.result.class_names[label], self.classifier.characters[label]
         if character in (None, name) or not self.text.can_show(character):
             return self.text(name)
         return self.text(f"{character} {name}")
 
-    @functools.cache  # noqa: B019
-    def short_name(self, label):
+    def _short_name(self, label):
         character = self.classifier.characters[label]
         can_show = character and self.text.can_show(character)
         return self.text(character if can_show else self.result.class_names[label])

@@ -12,6 +12,7 @@ from glyphs.pages import page
 SIDE = 48  # pixels of a thumbnail
 GAP = 4  # pixels between two
 SHADES = 127  # of each colour of a matrix
+FAINTEST = 50  # of 0..255: how opaque a cell is at least
 RIGHT, WRONG = (31, 111, 178), (214, 60, 30)  # in a matrix: blue on the diagonal, red beside it
 
 
@@ -96,8 +97,8 @@ def matrix(counts, pictures):
         cells[label, answer] = strength if label == answer else SHADES + strength
     picture = Image.fromarray(cells)
     picture.putpalette(bytes(RIGHT) * (SHADES + 1) + bytes(WRONG) * SHADES)
-    alpha = [round(255 * i / SHADES) for i in range(SHADES + 1)]
-    return picture, {"transparency": bytes(alpha + alpha[1:])}
+    alpha = [FAINTEST + round((255 - FAINTEST) * i / SHADES) for i in range(1, SHADES + 1)]
+    return picture, {"transparency": bytes([0, *alpha, *alpha])}
 
 
 def examples(labelled, number, names, seed):

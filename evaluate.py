@@ -6,17 +6,20 @@
     python evaluate.py --calibrate
 
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
---classes FILE and --answers FILE write tables of the classes and of every picture as CSV. Classes
-are matched by name; those that only the model or only the pictures have are listed. With
---conditions, the same pictures are photographed, boxed, reduced and so on: what will the model do
-with what people bring? Two models are compared on the same pictures.
+--classes FILE and --answers FILE write tables of the classes and of every picture as CSV, --html
+FILE a page with curves, confusions and mistakes, where labels can be put right. Classes are matched
+by name; those that only the model or only the pictures have are listed. With --conditions, the same
+pictures are photographed, boxed, reduced and so on: what will the model do with what people bring?
+Two models are compared on the same pictures.
 
 --calibrate learns on the val split how far to believe the model, and stores that with it: from then
 on percentages mean what they say, and classify.py --reject knows what it should not bet on.
 """
 
+import contextlib
 import csv
 import json
+import os
 import sys
 
 from glyphs import console, options
@@ -64,6 +67,15 @@ def parse_args(argv=None):
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--classes", metavar="FILE", help="write a table of the classes as CSV")
     parser.add_argument("--answers", metavar="FILE", help="write the answer to each picture as CSV")
+    parser.add_argument("--html", metavar="FILE", help="write a page to look at")
+    parser.add_argument(
+        "--maps",
+        type=options.integer(0, 100),
+        default=8,
+        metavar="N",
+        help="show in the page where the network saw its answer in so many mistakes; 0 spares "
+        "some seconds",
+    )
     conditions = parser.add_argument_group("conditions")
     conditions.add_argument(
         "--conditions",
@@ -91,28 +103,37 @@ def main(argv=None):
     if args.calibrate and (len(models) > 1 or args.tta):
         raise UsageError("--calibrate: one model at a time, and without --tta")
     from glyphs import files
-    from glyphs.artifacts.paths import find_model
+    from glyphs.artifacts.paths import Paths, find_model
     from glyphs.evaluation.result import compare
     from glyphs.inference import Classifier
 
-    written = [path for path in (args.classes, args.answers) if path]
-    for path in written:
-        files.refuse_same(path, args.data, args.class_map)
-        files.check_can_write(path)
     prefixes = [find_model(model) for model in models]
+    read = [args.data, args.class_map]
+    for prefix in prefixes:
+        read += [Paths(prefix).architecture, Paths(prefix).weights]
+    written = [path for path in (args.classes, args.answers, args.html) if path]
+    if len({os.path.realpath(path) for path in written}) < len(written):
+        raise UsageError(f"{written[0]}: two outputs cannot have one name")
+    for path in written:
+        files.refuse_same(path, *read)
+        files.check_can_write(path)
     if args.calibrate:
         calibrate(prefixes[0], args)
     classifiers = [Classifier(prefix, tta=args.tta, notify=console.warn) for prefix in prefixes]
-    results = []
-    for prefix, classifier in zip(prefixes, classifiers, strict=True):
-        with opened(classifier, args.split, args) as labelled:
-            results.append(measure(prefix, classifier, labelled, args))
+    with contextlib.ExitStack() as stack:
+        sources = [stack.enter_context(opened(it, args.split, args)) for it in classifiers]
+        results = [
+            measure(prefix, classifier, labelled, args)
+            for prefix, classifier, labelled in zip(prefixes, classifiers, sources, strict=True)
+        ]
+        compared = compare(*results) if len(results) == 2 else None
+        if args.html:
+            write_html(args, results, compared, sources[0], classifiers[0])
     first = results[0]
     if args.classes:
         write_csv(args.classes, first.class_rows())
     if args.answers:
         write_csv(args.answers, first.answer_rows())
-    compared = compare(*results) if len(results) == 2 else None
     if args.json:
         print_json(results, compared)
     else:
@@ -163,10 +184,10 @@ def measure(prefix, classifier, labelled, args):
 
     with console.Progress("pictures") as progress:
         answers = answer(classifier, labelled, workers=args.workers, progress=progress.update)
-    conditions = None
+    conditions = numbers = None
     if args.conditions:
         with console.Progress("steps") as progress:
-            conditions, _ = trials.accuracies(
+            conditions, numbers = trials.accuracies(
                 classifier,
                 labelled,
                 count=args.count,
@@ -187,6 +208,7 @@ def measure(prefix, classifier, labelled, args):
         conditions,
         args.accuracy,
         threshold_of(classifier, args.accuracy),
+        numbers,
     )
 
 
@@ -196,6 +218,24 @@ def threshold_of(classifier, accuracy):
         return classifier.threshold(accuracy)
     except UsageError:
         return None
+
+
+def write_html(args, results, compared, labelled, classifier):
+    """Write the page of the first result; the second stands beside it."""
+    from glyphs import files
+    from glyphs.evaluation import report
+
+    page = report.render(
+        results[0],
+        labelled,
+        classifier,
+        comparison=report.Comparison(results[1], compared) if compared else None,
+        seed=args.seed,
+        maps=args.maps,
+        workers=args.workers,
+    )
+    with files.replacing(args.html) as file:
+        file.write(page.encode())
 
 
 def print_text(results, compared):

@@ -48,7 +48,7 @@ class Tags(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.handle_startendtag(tag, attributes)
-        if tag not in ("meta", "img", "br", "wbr"):
+        if tag not in ("meta", "img", "br", "wbr", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -67,10 +67,11 @@ class Tags(html.parser.HTMLParser):
         self.texts.append(data)
 
 
-def check_page(page):
-    """Check what holds for any page; return its Tags."""
+def check_page(page, scripts=False):
+    """Check what holds for any page, with scripts or without; return its Tags."""
     tags = Tags(page)
-    assert not {"script", "link", "iframe", "object"} & tags.seen
+    assert not {"link", "iframe", "object"} & tags.seen
+    assert ("script" in tags.seen) == scripts
     assert "://" not in page
     assert "@import" not in page
     assert all(ord(character) < 0x180 for character in page)  # the rest is drawn

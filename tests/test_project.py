@@ -20,6 +20,7 @@ SCRIPTS = [
     "model_for_augmented_dataset.py",
     "create_augmented_dataset.py",
     "classify.py",
+    "evaluate.py",
 ]
 HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2"}
 

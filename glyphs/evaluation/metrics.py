@@ -156,6 +156,30 @@ def coverage_curve(confidences, is_right):
     return counts / len(order), np.cumsum(np.asarray(is_right)[order]) / counts
 
 
+def coverage_at(confidences, is_right, wanted):
+    """Return the largest share of pictures that can be answered with a wanted accuracy.
+
+    >>> coverage_at(np.array([0.9, 0.8, 0.8, 0.4]), np.array([True, True, True, False]), 0.99)
+    (0.75, 0.8)
+
+    Args:
+        confidences: float `(n,)`.
+        is_right: bool `(n,)`.
+        wanted: the accuracy, 0..1.
+
+    Returns:
+        `(coverage, threshold)`: the share, and the least confidence that is answered; `(0.0, None)`
+        where even the most confident answers are wrong too often.
+    """
+    coverage, accuracy = coverage_curve(confidences, is_right)
+    ordered = np.sort(np.asarray(confidences))[::-1]
+    is_last = np.append(ordered[1:] < ordered[:-1], True)  # no threshold parts equal confidences
+    enough = np.flatnonzero(is_last & (accuracy >= wanted))
+    if not len(enough):
+        return 0.0, None
+    return float(coverage[enough[-1]]), float(ordered[enough[-1]])
+
+
 def mcnemar(first, second):
     """Compare two models' answers to the same pictures.
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers
 
@@ -24,6 +26,7 @@ class Result:
         wanted: the share of right answers that is wanted of what the model does not reject, 0..1.
         threshold: the least probability to believe for that; None where it was not calibrated, or
             cannot promise so much.
+        trial_numbers: int `(m,)`: the pictures that the conditions were measured on, or None.
     """
 
     model: str
@@ -38,6 +41,7 @@ class Result:
     conditions: dict | None = None
     wanted: float = 0.99
     threshold: float | None = None
+    trial_numbers: np.ndarray | None = None
 
     def to_json(self):
         """Return all but the single answers as JSON holds it."""

@@ -3,7 +3,8 @@
 A page is a Jinja2 template that extends base.html, which has the blocks body, style and script. Its
 template lies in the folder of the module that fills it. All values are escaped, and the page's
 Content-Security-Policy admits its own style and script by their hashes and nothing else, so
-attributes named style or onclick do not work. This module and `text` import Jinja2: import them
+attributes named style or onclick do not work. What a script is to know lies as JSON in an element
+of type "application/json", which no policy runs. This module and `text` import Jinja2: import them
 only where a page is wanted.
 """
 
@@ -11,6 +12,7 @@ import base64
 import functools
 import hashlib
 import io
+import json
 import os
 
 import jinja2
@@ -44,6 +46,7 @@ def environment():
     pages.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     pages.filters["thousands"] = "{:,}".format
     pages.filters["picture_uri"] = picture_uri
+    pages.filters["png_uri"] = png_uri
     pages.filters["sha256"] = _sha256
     return pages
 
@@ -51,6 +54,12 @@ def environment():
 def _sha256(text):
     """Return the hash of a style or script as Content-Security-Policy has it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def json_text(value):
+    """Return a value as JSON that may stand in a script element: ASCII, without what ends one."""
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e"))
 
 
 def picture_uri(picture):

@@ -17,6 +17,9 @@ WIDTH, HEIGHT = 1000, 260  # of the frequency curve
 LEFT, RIGHT, TOP, BOTTOM = 60, 24, 26, 30  # margins
 WIDE = 20  # from this ratio of the largest to the smallest class on, the scale is logarithmic
 
+PLOT_WIDTH, PLOT_HEIGHT = 520, 260  # of a line plot
+POINTS = 400  # of a line, which stands on about as many pixels
+
 BARS = 32  # of a histogram
 BARS_WIDTH, BARS_HEIGHT = 320, 86
 
@@ -72,6 +75,69 @@ def _ticks(most, is_log):
     step = next(s for s in (step / 5, step / 2, step, 2 * step) if most / s <= 5)
     step = max(1, int(step))
     return list(range(0, most + 1, step))
+
+
+def line_plot(label, series, *, x_percent=False, y_percent=False, marks=()):
+    """Return a figure: lines in one frame.
+
+    Args:
+        label: text that says what is plotted.
+        series: list of `(name, x, y)`: text, and finite floats of one length, x rising.
+        x_percent, y_percent: the numbers are shares, and shown as percentages.
+        marks: where on the x axis to draw a vertical line.
+    """
+    x_scale = _Scale([x for _, x, _ in series], LEFT, PLOT_WIDTH - RIGHT, x_percent)
+    y_scale = _Scale([y for _, _, y in series], PLOT_HEIGHT - BOTTOM, TOP, y_percent)
+    lines = []
+    for name, x, y in series:
+        chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int)).tolist()
+        points = " ".join(f"{x_scale(x[i])} {y_scale(y[i])}" for i in chosen)
+        lines.append((name, f"M{points}" if len(chosen) > 1 else f"M{points}h1"))
+    return page.render(
+        "pages/line_plot.html",
+        label=label,
+        width=PLOT_WIDTH,
+        height=PLOT_HEIGHT,
+        left=LEFT,
+        right=PLOT_WIDTH - RIGHT,
+        top=TOP,
+        base=PLOT_HEIGHT - BOTTOM,
+        lines=lines,
+        marks=[x_scale(x) for x in marks],
+        x_ticks=x_scale.ticks(),
+        y_ticks=y_scale.ticks(),
+    )
+
+
+class _Scale:
+    """From numbers to pixels along an axis.
+
+    Args:
+        values: list of sequences of floats that must have a place.
+        start, end: pixels of the lowest and of the highest.
+        percent: whether they are shares.
+    """
+
+    def __init__(self, values, start, end, percent):
+        self.low = min(float(min(v)) for v in values)
+        self.high = max(float(max(v)) for v in values)
+        if self.high - self.low < 1e-9:
+            self.low, self.high = self.low - 0.01, self.high + 0.01
+        self.start, self.end, self.percent = start, end, percent
+
+    def __call__(self, value):
+        part = (float(value) - self.low) / (self.high - self.low)
+        return round(self.start + part * (self.end - self.start), 1)
+
+    def ticks(self):
+        """Return `(text, pixel)` of three to seven round numbers."""
+        step = 10 ** math.floor(math.log10(self.high - self.low))
+        step = next(
+            s for s in (step / 5, step / 2, step, 2 * step) if (self.high - self.low) / s < 7
+        )
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        values = [round(i * step, 12) for i in range(first, last + 1)]
+        return [(f"{100 * v:g} %" if self.percent else f"{v:g}", self(v)) for v in values]
 
 
 def histogram(values):

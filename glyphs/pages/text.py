@@ -45,7 +45,8 @@ class Text:
 
     def can_show(self, text):
         """Return whether text can be shown without code points."""
-        return all(_LATIN.match(character) or self._has(character) for character in text)
+        is_line = text == one_line(text)  # what ends a line has no shape
+        return is_line and all(_LATIN.match(c) or self._has(c) for c in text)
 
     def _draw(self, character):
         point = _code_point(character)

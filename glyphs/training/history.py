@@ -31,6 +31,21 @@ def write_history(path, history):
     _write(path, text.getvalue().encode())
 
 
+def read_history(path):
+    """Return what write_history wrote: a list of dicts of floats and text, an epoch each.
+
+    Raises:
+        OSError, ValueError: the file cannot be read, or is no history.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    epochs = []
+    for row in rows:
+        texts = {key: row.pop(key, "") for key in ("phase", "cycle")}
+        epochs.append({**texts, **{key: float(value) for key, value in row.items() if value}})
+    return epochs
+
+
 def write_curves(path, history):
     """Draw accuracy and loss over the epochs into a PNG file.
 

@@ -1,0 +1,240 @@
+"""evaluate.py: how good a model is."""
+
+import csv
+import json
+import math
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import SHAPES, draw_shape, run_script
+
+from glyphs.dataset.open import open_dataset
+from glyphs.evaluation import metrics
+from glyphs.evaluation.answers import Answers
+from glyphs.evaluation.result import Result, compare
+from glyphs.inference import Classifier
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Pictures of which one in three lies in another class's folder; one of each is blank."""
+    folder = tmp_path_factory.mktemp("evaluate") / "mixed"
+    for k, name in enumerate(SHAPES[:2]):
+        (folder / name).mkdir(parents=True)
+        rng = np.random.default_rng(k)
+        for i in range(9):
+            shape = name if i % 3 else SHAPES[(k + 1) % 3]
+            draw_shape(shape, rng).save(folder / name / f"{i}.png")
+        (folder / name / "9.png").write_bytes(b"no picture")
+    (folder / "star").mkdir()
+    draw_shape("ring", rng).save(folder / "star" / "1.png")
+    return folder
+
+
+def evaluate(*arguments, **options):
+    return run_script("evaluate.py", *arguments, "--workers", 1, **options)
+
+
+@pytest.fixture(scope="module")
+def measured(mixed, toy_model):
+    """`(found, classes, answers)`: what evaluate.py says of the mixed folder in JSON and CSV."""
+    files = [mixed.parent / name for name in ("classes.csv", "answers.csv")]
+    run = evaluate(
+        mixed, "--model", toy_model, "--json", "--classes", files[0], "--answers", files[1]
+    )
+    return json.loads(run.stdout), *(read_csv(path) for path in files)
+
+
+def read_csv(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def by_hand(mixed, toy_model):
+    """`(label, {class: probability})` of each picture, from the Python API; {} if unreadable."""
+    classifier = Classifier(str(toy_model))
+    paths = [mixed / name / f"{i}.png" for name in SHAPES[:2] for i in range(10)]
+    predictions = classifier.classify(map(str, paths), top=3)
+    return [
+        (path.parent.name, {c.label: c.probability for c in prediction.candidates})
+        for path, prediction in zip(paths, predictions, strict=True)
+    ]
+
+
+def test_figures_are_those_counted_by_hand(measured, by_hand):
+    n, z = len(by_hand), 1.959963984540054
+    best = [max(found, key=found.get) if found else None for _, found in by_hand]
+    right = [label == answer for (label, _), answer in zip(by_hand, best, strict=True)]
+    p = sum(right) / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    recall, precision, f1 = [], [], []
+    for name in SHAPES:
+        hits = sum(
+            is_right and label == name for is_right, (label, _) in zip(right, by_hand, strict=True)
+        )
+        labelled, answered = sum(label == name for label, _ in by_hand), best.count(name)
+        if labelled or answered:
+            recall.append(hits / labelled if labelled else 0)
+            precision.append(hits / answered if answered else 0)
+            f1.append(2 * hits / (labelled + answered))
+    bins = {}
+    for (_, found), is_right in zip(by_hand, right, strict=True):
+        confidence = max(found.values(), default=0)
+        bins.setdefault(min(int(confidence * 15), 14), []).append(confidence - is_right)
+    expected = {
+        "n": n,
+        "right": sum(right),
+        "accuracy": p,
+        "top5": sum(bool(found) for _, found in by_hand) / n,
+        "balanced_accuracy": sum(recall[:2]) / 2,
+        "precision": sum(precision) / len(precision),
+        "recall": sum(recall) / len(recall),
+        "f1": sum(f1) / len(f1),
+        "nll": sum(-math.log(max(found.get(label, 0), 1e-12)) for label, found in by_hand) / n,
+        "calibration_error": sum(abs(sum(surplus)) for surplus in bins.values()) / n,
+        "without_answer": 2 / n,
+    }
+    figures = measured[0]["figures"]
+    assert 0 < sum(right) < n
+    assert {key: figures[key] for key in expected} == pytest.approx(expected, abs=1e-5)
+    assert figures["interval"] == pytest.approx([middle - half, middle + half])
+    assert figures["rate"] > 0
+
+
+def test_tables_say_what_each_picture_and_class_got(measured, by_hand, mixed):
+    found, classes, answers = measured
+    assert [row["path"] for row in answers] == [
+        str(mixed / name / f"{i}.png") for name in SHAPES[:2] for i in range(10)
+    ]
+    for row, (label, probabilities) in zip(answers, by_hand, strict=True):
+        assert row["label"] == label
+        best = max(probabilities, key=probabilities.get, default="")
+        assert row["answer"] == best
+        assert row["right"] == str(int(best == label))
+        assert (row["error"] == "") == bool(probabilities)
+        if best:
+            assert float(row["probability"]) == pytest.approx(probabilities[best], abs=1e-5)
+    assert [row["class"] for row in classes] == list(SHAPES)
+    assert [int(row["pictures"]) for row in classes] == [10, 10, 0]
+    for row in classes:
+        mine = [it for it in answers if it["label"] == row["class"]]
+        assert int(row["right"]) == sum(int(it["right"]) for it in mine)
+        assert int(row["answers"]) == sum(it["answer"] == row["class"] for it in answers)
+        wrong = [it["answer"] for it in mine if it["right"] == "0" and it["answer"]]
+        assert int(row["times"]) == max(map(wrong.count, wrong), default=0)
+        assert row["taken_for"] in (wrong or [""])
+    assert [row["class"] for row in found["classes"]] == list(SHAPES)
+
+
+def test_classes_of_one_side_are_named(measured, mixed, toy_model):
+    assert measured[0]["unknown_classes"] == {"star": 1}
+    assert measured[0]["absent_classes"] == ["ring"]
+    text = evaluate(mixed, "--model", toy_model).stdout
+    assert "left out: 1 pictures of 1 classes that the model lacks: star" in text
+    assert "no pictures of 1 classes: ring" in text
+    assert "2 without an answer" in text
+
+
+def test_a_dataset_is_measured_on_its_test_split_or_another(toy_dataset, toy_model):
+    dataset = open_dataset(toy_dataset)
+    classifier = Classifier(str(toy_model))
+    for split in ("test", "val", "all"):
+        parts = ("train", "val", "test") if split == "all" else (split,)
+        images = np.concatenate([getattr(dataset, f"X_{part}") for part in parts])
+        labels = np.concatenate([getattr(dataset, f"y_{part}") for part in parts])
+        right = classifier.probabilities(images).argmax(axis=1) == labels
+        wanted = () if split == "test" else ("--split", split)
+        found = json.loads(evaluate(toy_dataset, "--model", toy_model, "--json", *wanted).stdout)
+        assert found["split"] == (None if split == "all" else split)
+        assert (found["figures"]["n"], found["figures"]["right"]) == (len(labels), right.sum())
+
+
+def test_classes_are_matched_by_name_not_by_number(tmp_path, toy_folder, toy_model):
+    (tmp_path / "data").mkdir()
+    for name in ("ring", "apple"):  # apple comes before bar, and takes its number
+        shutil.copytree(toy_folder / "ring", tmp_path / "data" / name)
+    found = json.loads(evaluate(tmp_path / "data", "--model", toy_model, "--json").stdout)
+    assert found["unknown_classes"] == {"apple": 60}
+    assert found["figures"]["accuracy"] > 0.9
+
+
+def test_conditions_are_measured(toy_folder, toy_model):
+    run = evaluate(toy_folder, "--model", toy_model, "--conditions", "--count", 12, "--json")
+    conditions = json.loads(run.stdout)["conditions"]
+    assert {row["pictures"] for row in conditions.values()} == {12}
+    assert conditions["as_it_is"]["right"] >= 10
+
+
+def test_two_models_are_compared_on_the_same_pictures(mixed, toy_model, tmp_path):
+    for suffix in ("_architecture.json", "_weights.h5"):
+        shutil.copy(f"{toy_model}{suffix}", f"{tmp_path / 'model'}{suffix}")
+    models = ("--model", toy_model, "--model", tmp_path)  # the second by its folder
+    run = evaluate(mixed, *models)
+    assert "on the same 20 pictures" in run.stdout
+    both = json.loads(evaluate(mixed, *models, "--json").stdout)
+    assert [model["model"] for model in both["models"]] == [str(toy_model), str(tmp_path / "model")]
+    assert both["models"][0]["classes"] == both["models"][1]["classes"]
+    assert both["comparison"]["only_first"] == both["comparison"]["only_second"] == 0
+    assert both["comparison"]["p"] == 1
+    assert both["comparison"]["pictures"] == 20
+
+
+def test_models_that_know_different_classes_are_compared_on_what_both_know():
+    results = [answered("abcd", [1, 1, 0, 1]), answered("cdbx", [1, 0, 1, 1])]
+    found = compare(*results)
+    assert found["pictures"] == 3
+    assert found["right"] == [2, 2]
+    assert (found["only_first"], found["only_second"]) == (1, 1)
+
+
+def answered(names, is_right):
+    top = np.array([[0 if right else 1] for right in is_right])
+    n = len(names)
+    answers = Answers(np.zeros(n, int), top, np.ones((n, 1)), np.ones(n), {}, 1.0)
+    figures = metrics.figures(answers, 2)
+    return Result("m", "s", None, ["y", "n"], {}, [], list(names), answers, figures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--model", "nowhere", "{data}"], 3, "nowhere_architecture.json: no such file"),
+        (["--model", "{model}", "nothing"], 2, "nothing"),
+        (["--model", "{model}", "{data}", "--split", "val"], 2, "has no split val"),
+        (["--model", "{model}", "{unknown}"], 2, "has no picture of a class that the model knows"),
+        (["--model", "{model}"] * 3 + ["{data}"], 2, "at most two models"),
+        (["--model", "{model}", "{data}", "--html", "{data}"], 4, "mixed: would replace"),
+        (["--model", "{model}", "{data}", "--html", "{model}_weights.h5"], 4, "would replace"),
+        (["--model", "{model}", "{data}", "--html", "a", "--classes", "./a"], 2, "two outputs"),
+        (["--model", "{model}", "{data}", "--html", "no/such/page.html"], 4, "no/such"),
+        (["--model", "{model}", "{data}", "--answers", "no/such/a.csv"], 4, "no/such"),
+        (["--model", "{model}", "{data}", "--maps", "-1"], 2, "--maps"),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_exit_code(
+    arguments, code, message, mixed, toy_model, tmp_path
+):
+    (tmp_path / "unknown" / "star").mkdir(parents=True)
+    shutil.copy(mixed / "star" / "1.png", tmp_path / "unknown" / "star")
+    places = {"data": mixed, "model": toy_model, "unknown": tmp_path / "unknown"}
+    filled = [argument.format(**places) for argument in arguments]
+    run = evaluate(*filled, expect=code, cwd=tmp_path)
+    assert run.stdout == ""
+    (line,) = [line for line in run.stderr.splitlines() if "error: " in line]
+    assert message in line
+    assert sorted(os.listdir(tmp_path)) == ["unknown"]
+
+
+@pytest.mark.parametrize("option", ["--html", "--answers"])
+def test_a_full_disk_leaves_the_former_file(option, mixed, toy_model, tmp_path):
+    path = tmp_path / "former"
+    path.write_text("former")
+    evaluate(
+        mixed, "--model", toy_model, option, path, "--maps", 0, expect=4, largest_file=1000
+    )  # fmt: skip
+    assert path.read_text() == "former"
+    assert os.listdir(tmp_path) == ["former"]

@@ -4,6 +4,7 @@
     python evaluate.py --model model scans --conditions --html report.html
     python evaluate.py --model old --model new
     python evaluate.py --calibrate
+    python evaluate.py --suspects suspects.csv --html report.html
 
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
 --classes FILE and --answers FILE write tables of the classes and of every picture as CSV, --html
@@ -12,18 +13,20 @@ by name; those that only the model or only the pictures have are listed. With --
 pictures are photographed, boxed, reduced and so on: what will the model do with what people bring?
 Two models are compared on the same pictures.
 
+--suspects FILE lists pictures whose label is probably wrong, told by models that have not learned
+from them; create_dataset.py --corrections puts labels right.
+
 --calibrate learns on the val split how far to believe the model, and stores that with it: from then
 on percentages mean what they say, and classify.py --reject knows what it should not bet on.
 """
 
 import contextlib
-import csv
 import json
 import os
 import sys
 
 from glyphs import console, options
-from glyphs.errors import UsageError, one_line
+from glyphs.errors import UsageError
 
 
 def parse_args(argv=None):
@@ -89,7 +92,33 @@ def parse_args(argv=None):
         metavar="N",
         help="on so many pictures, drawn by chance",
     )
-    options.add_seed(conditions)
+    suspects = parser.add_argument_group("labels that are probably wrong")
+    suspects.add_argument(
+        "--suspects",
+        metavar="FILE",
+        help="write them as CSV; of a dataset that was made with --keep-names",
+    )
+    suspects.add_argument(
+        "--quick",
+        action="store_true",
+        help="look at val and test only, by the model itself, instead of training anew",
+    )
+    suspects.add_argument(
+        "--folds",
+        type=options.integer(2),
+        metavar="N",
+        help="train so many times, each time without another part (default: 5)",
+    )
+    suspects.add_argument(
+        "--epochs",
+        type=options.integer(1),
+        metavar="N",
+        help="of each training (default: 6, more for few pictures)",
+    )
+    suspects.add_argument(
+        "--mixed-precision", action="store_true", help="train in bfloat16, faster on new machines"
+    )
+    options.add_seed(parser)
     options.add_workers(parser)
     options.add_source(parser)
     return parser.parse_args(argv)
@@ -102,21 +131,29 @@ def main(argv=None):
         raise UsageError("--model: at most two models are compared")
     if args.calibrate and (len(models) > 1 or args.tta):
         raise UsageError("--calibrate: one model at a time, and without --tta")
+    if not args.suspects and (args.quick or args.folds or args.epochs or args.mixed_precision):
+        raise UsageError("--quick, --folds, --epochs and --mixed-precision go with --suspects FILE")
+    if args.quick and (args.folds or args.epochs or args.mixed_precision):
+        raise UsageError("--quick trains nothing; leave out --folds, --epochs, --mixed-precision")
     from glyphs import files
     from glyphs.artifacts.paths import Paths, find_model
-    from glyphs.evaluation.result import compare
+    from glyphs.evaluation.result import compare, write_csv
     from glyphs.inference import Classifier
 
     prefixes = [find_model(model) for model in models]
     read = [args.data, args.class_map]
     for prefix in prefixes:
         read += [Paths(prefix).architecture, Paths(prefix).weights]
-    written = [path for path in (args.classes, args.answers, args.html) if path]
+    written = [args.classes, args.answers, args.html, args.suspects]
+    written = [path for path in written if path]
     if len({os.path.realpath(path) for path in written}) < len(written):
         raise UsageError(f"{written[0]}: two outputs cannot have one name")
     for path in written:
         files.refuse_same(path, *read)
         files.check_can_write(path)
+    suspects = find_suspects(prefixes[0], args) if args.suspects else None
+    if suspects is not None and not args.model and not os.path.exists(Paths("model").architecture):
+        return 0  # nothing to measure, and none was asked for
     if args.calibrate:
         calibrate(prefixes[0], args)
     classifiers = [Classifier(prefix, tta=args.tta, notify=console.warn) for prefix in prefixes]
@@ -128,7 +165,7 @@ def main(argv=None):
         ]
         compared = compare(*results) if len(results) == 2 else None
         if args.html:
-            write_html(args, results, compared, sources[0], classifiers[0])
+            write_html(args, results, compared, sources[0], classifiers[0], suspects)
     first = results[0]
     if args.classes:
         write_csv(args.classes, first.class_rows())
@@ -176,6 +213,42 @@ def calibrate(prefix, args):
     )
 
 
+def find_suspects(prefix, args):
+    """Write the pictures whose label is probably wrong, and return them as dicts for the page."""
+    from glyphs.dataset.open import is_dataset, open_dataset
+    from glyphs.evaluation import out_of_sample
+    from glyphs.evaluation.suspects import (
+        check_names,
+        rank_suspects,
+        suspects_as_dicts,
+        write_suspects,
+    )
+    from glyphs.inference import Classifier
+
+    if not is_dataset(args.data):
+        raise UsageError(
+            f"{args.data}: --suspects takes a dataset; make one by create_dataset.py --keep-names"
+        )
+    dataset = open_dataset(args.data)
+    check_names(dataset)
+    say = console.warn if args.json else console.say
+    if args.quick:
+        guesses = out_of_sample.by_model(dataset, Classifier(prefix, notify=console.warn), prefix)
+    else:
+        guesses = out_of_sample.by_folds(
+            dataset,
+            log=console,
+            folds=args.folds or out_of_sample.FOLDS,
+            epochs=args.epochs,
+            seed=args.seed,
+            mixed_precision=args.mixed_precision,
+        )
+    suspects = rank_suspects(guesses)
+    written = write_suspects(args.suspects, dataset, guesses, suspects)
+    say(f"{written:,} of {len(guesses):,} labels are probably wrong: see {args.suspects}")
+    return suspects_as_dicts(dataset, guesses, suspects)
+
+
 def measure(prefix, classifier, labelled, args):
     """Return the Result of a model on labelled pictures."""
     from glyphs.evaluation import metrics, trials
@@ -220,20 +293,28 @@ def threshold_of(classifier, accuracy):
         return None
 
 
-def write_html(args, results, compared, labelled, classifier):
+def write_html(args, results, compared, labelled, classifier, suspects):
     """Write the page of the first result; the second stands beside it."""
     from glyphs import files
     from glyphs.evaluation import report
 
-    page = report.render(
-        results[0],
-        labelled,
-        classifier,
-        comparison=report.Comparison(results[1], compared) if compared else None,
-        seed=args.seed,
-        maps=args.maps,
-        workers=args.workers,
-    )
+    with opened(classifier, "all", args) if suspects else contextlib.nullcontext() as whole:
+        if suspects:
+            number_of = {int(row): number for number, row in enumerate(whole.positions)}
+            suspects = [
+                s | {"number": number_of[s["row"]]} for s in suspects if s["row"] in number_of
+            ]
+        page = report.render(
+            results[0],
+            labelled,
+            classifier,
+            comparison=report.Comparison(results[1], compared) if compared else None,
+            suspects=suspects,
+            suspects_in=whole,
+            seed=args.seed,
+            maps=args.maps,
+            workers=args.workers,
+        )
     with files.replacing(args.html) as file:
         file.write(page.encode())
 
@@ -245,12 +326,7 @@ def print_text(results, compared):
         for line in report_text.lines(result):
             console.say(line)
     if compared:
-        first, second = (one_line(result.model) for result in results)
-        console.say(
-            f"on the same {compared['pictures']:,} pictures {first} has {compared['right'][0]:,} "
-            f"right, {second} {compared['right'][1]:,}; {compared['only_first']:,} only {first}, "
-            f"{compared['only_second']:,} only {second} (McNemar's test: p = {compared['p']:.2g})"
-        )
+        console.say(report_text.comparison_line(*results, compared))
 
 
 def print_json(results, compared):
@@ -258,20 +334,6 @@ def print_json(results, compared):
     found = [result.to_json() for result in results]
     whole = found[0] if compared is None else {"models": found, "comparison": compared}
     print(json.dumps(whole, ensure_ascii=False, indent=1))
-
-
-def write_csv(path, rows):
-    """Write a list of dicts with the same keys, which are the names of the columns."""
-    import io
-
-    from glyphs import files
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with files.replacing(path) as file:
-        file.write(text.getvalue().encode(errors="surrogateescape"))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,16 @@ def lines(result):
             yield line
 
 
+def comparison_line(first, second, compared):
+    """Return how two results.Results compare; `compared` is what result.compare returned."""
+    a, b = first.model, second.model
+    return (
+        f"on the same {compared['pictures']:,} pictures {a} has {compared['right'][0]:,} right, "
+        f"{b} {compared['right'][1]:,}; {compared['only_first']:,} only {a}, "
+        f"{compared['only_second']:,} only {b} (McNemar's test: p = {compared['p']:.2g})"
+    )
+
+
 def _believed(result, is_right=None, confidences=None):
     """Return what is left of answers at the threshold, in words."""
     if is_right is None:

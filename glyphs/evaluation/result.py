@@ -1,9 +1,12 @@
 """What was measured of a model, and how it goes into files."""
 
+import csv
 import dataclasses
+import io
 
 import numpy as np
 
+from glyphs import files
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers
 
@@ -136,3 +139,14 @@ def compare(first, second):
         "only_second": only_second,
         "p": p,
     }
+
+
+def write_csv(path, rows):
+    """Write a list of dicts with the same keys, which are the names of the columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with files.replacing(path) as file:
+        # Names of files are bytes to the system, and not always UTF-8.
+        file.write(text.getvalue().encode(errors="surrogateescape"))

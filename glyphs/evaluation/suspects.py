@@ -202,3 +202,22 @@ def write_suspects(path, dataset, guesses, suspects):
         # Names of files are bytes to the system, and not always UTF-8.
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))
     return n_written
+
+
+def suspects_as_dicts(dataset, guesses, suspects):
+    """Return dicts of what write_suspects writes, and of the `row` of each in the dataset."""
+    classes = dataset.class_names
+    labels = guesses.labels[suspects.places]
+    both = zip(suspects.of_label.tolist(), suspects.of_suggestion.tolist(), strict=True)
+    which = zip(suspects.rows.tolist(), labels, suspects.suggestions, both, strict=True)
+    return [
+        {
+            "row": row,
+            "path": dataset.names[row],
+            "label": classes[label],
+            "suggestion": classes[suggestion],
+            "probability_of_label": of_label,
+            "probability_of_suggestion": of_suggestion,
+        }
+        for row, label, suggestion, (of_label, of_suggestion) in which
+    ]

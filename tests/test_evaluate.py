@@ -238,3 +238,61 @@ def test_a_full_disk_leaves_the_former_file(option, mixed, toy_model, tmp_path):
     )  # fmt: skip
     assert path.read_text() == "former"
     assert os.listdir(tmp_path) == ["former"]
+
+
+def test_a_planted_wrong_label_is_suspected_and_shown_on_the_page(toy_folder, toy_model, tmp_path):
+    folder = tmp_path / "shapes"
+    shutil.copytree(toy_folder, folder)
+    wrong = next((folder / "ring").iterdir())
+    planted = folder / "bar" / "zz planted.png"
+    shutil.move(wrong, planted)
+    run_script(
+        "create_dataset.py", folder, "--image-size", 16, "--keep-names", cwd=tmp_path
+    )  # fmt: skip
+    run = evaluate(
+        "--model", toy_model, "--suspects", "suspects.csv", "--folds", 2, "--epochs", 60,
+        "--split", "all", "--html", "report.html", "--maps", 0, cwd=tmp_path,
+    )  # fmt: skip
+    assert "labels are probably wrong: see suspects.csv" in run.stdout
+    first = read_csv(tmp_path / "suspects.csv")[0]
+    assert first["path"] == "bar/zz planted.png"
+    assert (first["label"], first["suggestion"]) == ("bar", "ring")
+    assert "zz planted.png" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--quick"], "go with --suspects"),
+        (["--suspects", "s.csv", "--quick", "--folds", "3"], "--quick trains nothing"),
+    ],
+)
+def test_suspects_want_what_they_need(arguments, says, toy_dataset, toy_model, tmp_path):
+    run = evaluate(toy_dataset, "--model", toy_model, *arguments, cwd=tmp_path, expect=2)
+    assert says in run.stderr
+
+
+def test_suspects_want_a_dataset_that_keeps_names(toy_dataset, toy_model, tmp_path):
+    run = evaluate(toy_dataset, "--model", toy_model, "--suspects", "s.csv", cwd=tmp_path, expect=3)
+    assert "--keep-names" in run.stderr
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_calibrating_stores_what_rejecting_needs(toy_dataset, toy_model, toy_folder, tmp_path):
+    for file in toy_model.parent.glob("model*"):
+        shutil.copy(file, tmp_path)
+    run = evaluate(toy_dataset, "--calibrate", "--json", cwd=tmp_path)
+    assert "temperature" in run.stderr
+    assert json.loads(run.stdout)["figures"]["n"] > 0
+    stored = json.loads((tmp_path / "model_architecture.json").read_text())["glyphs"]["doubt"]
+    assert stored["pictures"] > 0
+    # So few pictures can promise little; classify.py says so, or rejects.
+    accuracy = min((a for a, t in stored["thresholds"].items() if t is not None), default=None)
+    if accuracy is None:
+        run = run_script("classify.py", "--reject", toy_folder, cwd=tmp_path, expect=2)
+        assert "cannot be promised" in run.stderr
+    else:
+        run = run_script(
+            "classify.py", "--reject", "--accuracy", accuracy, toy_folder, cwd=tmp_path
+        )
+        assert len(run.stdout.splitlines()) == 180

@@ -40,6 +40,11 @@ def parse_args(argv=None):
     parser.add_argument(
         "--strict", action="store_true", help="stop at unreadable pictures, write nothing, exit 1"
     )
+    parser.add_argument(
+        "--keep-names",
+        action="store_true",
+        help="store in the dataset what each picture is called, as evaluate.py --suspects needs it",
+    )
     options.add_workers(parser)
     add_pictures(parser.add_argument_group("pictures"))
     add_splits(parser.add_argument_group("splits"))
@@ -119,6 +124,12 @@ def add_classes(group):
         "--classes", metavar="FILE", help="use only the classes (or characters) in it, one a line"
     )
     group.add_argument(
+        "--corrections",
+        metavar="FILE",
+        help="put labels right: CSV of path,label,correction; without a correction, the picture "
+        "is left out",
+    )
+    group.add_argument(
         "--min-count",
         type=options.integer(1),
         metavar="N",
@@ -183,6 +194,7 @@ def settings_of(args):
             min_count=args.min_count,
             coverage=args.coverage,
             max_per_class=args.max_per_class,
+            corrections_from=args.corrections,
         ),
         reader=args.reader,
         reading=options.source_options(args),
@@ -190,6 +202,7 @@ def settings_of(args):
         shuffle_seed=args.shuffle_seed,
         label_encoding=args.label_encoding,
         is_strict=args.strict,
+        keep_names=args.keep_names,
     )
 
 

@@ -240,3 +240,15 @@ def test_a_wanted_accuracy_gets_the_nearest_threshold_that_is_as_strict():
         doubt.threshold(0.995)
     with pytest.raises(UsageError, match="allow no accuracy"):
         Doubt.from_json({**DOUBT, "thresholds": {"0.9": None}}).threshold(0.9)
+
+
+def test_no_threshold_is_below_what_right_answers_usually_reach():
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 3, 2000)
+    probabilities = np.full((2000, 3), 0.02)
+    probabilities[np.arange(2000), labels] = 0.96
+    probabilities[:10] = 0.34, 0.33, 0.33  # hardly sure, and mostly wrong
+    doubt = measure_doubt(probabilities, labels, val="")
+    lowest = min(filter(None, doubt["thresholds"].values()))
+    # All together they are right in 99 of 100 cases and more, but .34 is nothing to believe.
+    assert lowest > 0.5

@@ -305,3 +305,21 @@ def test_why_no_class_is_left_is_said(tmp_path):
     (folder / "bar" / "1.png").write_bytes(b"no picture")
     run = run_script("create_dataset.py", folder, cwd=tmp_path, expect=2)
     assert f"{folder}/bar/1.png: not a PNG" in run.stderr
+
+
+def test_names_and_groups_are_kept_where_wanted(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 20, "bar": 20})
+    (folder / "ring" / "3.png").write_bytes(b"no picture")
+    arguments = ("--groups", r"(\d)\.png", "--keep-names")
+    run_script("create_dataset.py", folder, *arguments, cwd=tmp_path)
+    run_script("create_augmented_dataset.py", "--copies", 1, cwd=tmp_path)
+    for name in ("characters_dataset", "characters_dataset_elastic"):
+        dataset = open_dataset(tmp_path / name)
+        names = dataset.names
+        assert len(set(names)) == 39
+        row = names.index("ring/17.png")
+        images = np.concatenate([dataset.X_train, dataset.X_val, dataset.X_test])
+        expected = read_image(str(folder / names[row]), dataset.preprocessing)
+        np.testing.assert_array_equal(images[row], expected)
+        of_group = dict(zip(names, dataset.group_numbers, strict=True))
+        assert of_group["ring/17.png"] == of_group["bar/7.png"] != of_group["bar/8.png"]

@@ -77,20 +77,21 @@ def sources(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 4
     images[7] = 0  # blank
+    (tmp_path / "corrections.csv").write_text("path,label,correction\nring/1.png,ring,bar\n")
     test_mnist.write_pair(tmp_path / "kmnist", "npz", "kmnist-test", images, labels)
     return tmp_path
 
 
 def test_sources_are_read_by_the_commands_of_the_readme(sources):
     commands = re.findall(r"^    (?:\$ )?python (\w+_dataset\.py.*)$", DATA, re.M)
-    assert len(commands) == 5
+    assert len(commands) == 7
     assert set(re.findall(r"^    python (create_dataset\.py.*)$", README, re.M)) <= set(
         commands
     ) | {"create_dataset.py characters"}
     for command in commands:
         expected = 5 if command.startswith("inspect") else 0
         run = run_script(*shlex.split(command), cwd=sources, expect=expected)
-    assert "blank pictures: 1  [blank]" in run.stdout
+        assert command != "inspect_dataset.py kmnist" or "pictures: 1  [blank]" in run.stdout
     run_script("inspect_dataset.py", "hanzi100", cwd=sources)
 
 

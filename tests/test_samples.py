@@ -14,6 +14,7 @@ import test_kaggle
 import test_mnist
 from conftest import ROOT, make_folder
 
+from glyphs.dataset.corrections import Corrections, Line, correct
 from glyphs.dataset.open import open_dataset
 from glyphs.errors import PictureError
 from glyphs.inspection import audit, audit_worker
@@ -101,6 +102,23 @@ def test_a_worker_decodes_a_chunk_without_numpy(samples):
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout == "2 False\n", run.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_corrections_find_each_picture_by_a_name_of_its_own(sources, tmp_path, kind):
+    with opening.open_index(sources[kind], Options(), scratch=tmp_path / "scratch") as index:
+        names = [index.name(int(number)) for number in index.sample_numbers]
+        assert len(set(names)) == len(names)
+        assert not any(str(sources[kind].parent) in name for name in names)
+        label = int(index.labels[1])
+        class_name, other = (index.class_names[i] for i in (label, label - 1))
+        fourth = index.class_names[index.labels[3]]
+        lines = {names[1]: Line(2, class_name, other), names[3]: Line(3, fourth, "")}
+        corrected, _ = correct(index, Corrections("table", "", lines))
+        assert [corrected.name(int(n)) for n in corrected.sample_numbers] == names[:3] + names[4:]
+        expected = [index.class_names[i] for i in index.labels]
+        expected[1:4] = other, expected[2]
+        assert [corrected.class_names[i] for i in corrected.labels] == expected
 
 
 def test_data_files_alone_are_framed_alike(sources, tmp_path):

@@ -10,6 +10,8 @@ import numpy as np
 
 from glyphs import files, parallel
 from glyphs.dataset.build_worker import decode_chunk
+from glyphs.dataset.corrections import correct, read_corrections
+from glyphs.dataset.names import rows_of
 from glyphs.dataset.select import Selection, read_classes, select
 from glyphs.dataset.split import assign, interleave
 from glyphs.dataset.summary import Groups, Summary
@@ -40,6 +42,8 @@ class Settings:
         shuffle_seed: None (split by file order) or a seed.
         label_encoding: what four hex digits mean in class names; see characters.character_of.
         is_strict: stop at unreadable pictures instead of leaving them out.
+        keep_names: store in the manifest what each picture is called within the source (see
+            index.Index.name), and which of them belong together.
     """
 
     preprocessing: Preprocessing
@@ -51,6 +55,7 @@ class Settings:
     shuffle_seed: int | None = None
     label_encoding: str | None = None
     is_strict: bool = False
+    keep_names: bool = False
 
 
 def from_source(source, path, settings, *, workers=None, warn, progress=parallel.unseen):
@@ -74,10 +79,12 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
         StorageError: no space or no permission.
     """
     classes_from = settings.selection.classes_from
-    files.refuse_same(path, source, classes_from, settings.reading.class_map)
+    corrections_from = settings.selection.corrections_from
+    files.refuse_same(path, source, classes_from, settings.reading.class_map, corrections_from)
     files.check_can_write(path)
     is_replaced = os.path.exists(path)
     classes = read_classes(classes_from) if classes_from else None
+    corrections = read_corrections(corrections_from) if corrections_from else None
     scratch = files.temporary(f"{path}.unpacked")
     with open_index(source, settings.reading, scratch=scratch, reader=settings.reader) as index:
         for note in index.notes:
@@ -86,9 +93,11 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
             settings = dataclasses.replace(settings, preprocessing=settings.framed)
         if _overrules_splits(index, settings):
             warn("the source has splits of its own, which are kept")
+        index, corrected = correct(index, corrections) if corrections else (index, {})
         index, chosen = select(
             index, settings.selection, classes=classes, shuffle_seed=settings.shuffle_seed
         )
+        chosen |= corrected
         summary = from_index(
             index, path, settings, selection=chosen, workers=workers, progress=progress
         )
@@ -163,6 +172,8 @@ def from_index(index, path, settings, *, selection=None, workers=None, progress=
             "groups": summary.groups.to_json(),
             "unreadable": len(decoded.unreadable),
         }
+        if settings.keep_names:
+            manifest |= rows_of(index, splits)
         pool = np.memmap(scratch, np.uint8, "r", shape=(count, height, width)) if count else None
         try:
             write_dataset(

@@ -10,12 +10,12 @@ import warnings
 import numpy as np
 
 from glyphs import files
-from glyphs.dataset import format_2016
+from glyphs.dataset import format_2016, names
 from glyphs.dataset.format import ARRAYS, ELASTIC, NPY, VERSION, format_of, manifest_bytes
 from glyphs.errors import ArtifactError
 from glyphs.images.preprocessing import Preprocessing
 
-MAX_MANIFEST_BYTES = 64_000_000  # 5,000 classes need half a million
+MAX_MANIFEST_BYTES = 512_000_000  # 5,000 classes need half a million, 100,000 names 16 millions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +74,26 @@ class Dataset:
     def fingerprint(self):
         """SHA-256 that stands for the whole content."""
         return self.manifest["manifest_sha256"]
+
+    @property
+    def names(self):
+        """For each picture of train, then val, then test, its name within the source.
+
+        See index.Index.name. None where the dataset does not keep them.
+        """
+        return self._of_all_splits("names")
+
+    @property
+    def group_numbers(self):
+        """For each picture of train, then val, then test, a number that its group shares, or None.
+
+        They are kept with the names.
+        """
+        return self._of_all_splits("group_numbers")
+
+    def _of_all_splits(self, key):
+        kept = self.manifest.get(key)
+        return kept and [value for split in ("train", "val", "test") for value in kept[split]]
 
     @property
     def characters(self):
@@ -163,17 +183,21 @@ def _dataset(path, arrays, preprocessing, manifest):
 
 def _is_consistent(arrays, preprocessing, manifest):
     """Return whether the arrays, whole as they are, make up a dataset: one may be made by hand."""
-    names = arrays["label_names"]
-    if names.ndim != 1 or names.dtype.kind != "U" or len(manifest["characters"]) != len(names):
+    classes = arrays["label_names"]
+    if classes.ndim != 1 or classes.dtype.kind != "U":
+        return False
+    if len(manifest["characters"]) != len(classes):
         return False
     for split in ("train", "val", "test"):
         y = arrays[f"y_{split}"]
-        if y.ndim != 1 or y.dtype != np.int32 or not np.all((y >= 0) & (y < len(names))):
+        if y.ndim != 1 or y.dtype != np.int32 or not np.all((y >= 0) & (y < len(classes))):
             return False
         if len(arrays[f"X_{split}"]) != len(y):
             return False
     x = [array for name, array in arrays.items() if name.startswith("X_")]
     if any(a.dtype != np.uint8 or a.shape[1:] != preprocessing.image_size for a in x):
+        return False
+    if not names.fit(manifest, {s: len(arrays[f"y_{s}"]) for s in ("train", "val", "test")}):
         return False
     count = len(arrays["X_train"])
     return ELASTIC not in arrays or (count > 0 and len(arrays[ELASTIC]) % count == 0)

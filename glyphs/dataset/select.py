@@ -1,7 +1,6 @@
 """Which samples of a source are used: by class, by number; and which of them belong together."""
 
 import dataclasses
-import os
 import re
 import unicodedata
 
@@ -25,6 +24,8 @@ class Selection:
         coverage: share of all samples that the most frequent classes cover, 0..1; the others
             become one class. None: all classes stay.
         max_per_class: most samples of a class and split; None: any number.
+        corrections_from: path of a table of labels to put right before all else; see corrections.
+            None: they stay as they are.
     """
 
     groups: str = "auto"
@@ -32,6 +33,7 @@ class Selection:
     min_count: int | None = None
     coverage: float | None = None
     max_per_class: int | None = None
+    corrections_from: str | None = None
 
 
 def select(index, selection, *, classes=None, shuffle_seed=None):
@@ -106,7 +108,7 @@ def regroup(index, rule):
     found, groups = {}, np.empty(len(index.labels), np.int32)
     matches = 0
     for i, number in enumerate(index.sample_numbers):
-        name = index.samples.name(number).removeprefix(index.root).lstrip(os.sep)
+        name = index.name(number)
         match = regex.search(name)
         matches += match is not None
         group = (match and match_text(match, "group")) or name
@@ -223,7 +225,7 @@ def at_most(index, max_per_class, *, shuffle_seed=None):
     order = order[np.argsort(y[order], kind="stable")]
     starts = np.searchsorted(y[order], y[order])
     kept = order[np.arange(len(y)) - starts < max_per_class]
-    return _subset(index, np.sort(kept))
+    return subset(index, np.sort(kept))
 
 
 def _counts(index):
@@ -237,11 +239,16 @@ def _keep_classes(index, kept):
     index = dataclasses.replace(
         index, class_names=[index.class_names[label] for label in kept], labels=y
     )
-    return _subset(index, np.flatnonzero(y >= 0))
+    return subset(index, np.flatnonzero(y >= 0))
 
 
-def _subset(index, kept):
-    """Return the Index of some of the samples."""
+def subset(index, kept):
+    """Return the Index of some of the samples.
+
+    Args:
+        index: an index.Index.
+        kept: int `(n,)`: their positions in it.
+    """
 
     def of(values):
         return None if values is None else np.asarray(values)[kept]

@@ -152,6 +152,13 @@ def _groups(groups, rule):
 
 
 def _selection(selection):
+    if "corrections" in selection:
+        facts = selection["corrections"]
+        confirmed = f", {facts['confirmed']:,} confirmed" if facts["confirmed"] else ""
+        yield (
+            f"corrections: {facts['changed']:,} labels changed, {facts['left_out']:,} pictures "
+            f"left out as no character{confirmed}"
+        )
     if "classes" in selection:
         yield f"classes: the {len(selection['classes']):,} of {selection['classes_from']}"
     if "min_count" in selection:

@@ -17,6 +17,7 @@ from glyphs.inference.temperature import with_temperature
 ACCURACIES = (0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 TEMPERATURES = (0.05, 20)  # lowest and highest
 MOST_NUMBERS = 100_000_000  # probabilities that are held at once: 400 MB
+UNUSUAL = 0.01  # share of the right answers on val that is given up, to reject what is no character
 CERTAINTY = 0.95  # that a threshold gives the accuracy which it was chosen for
 
 
@@ -96,6 +97,9 @@ def thresholds(confidences, is_right, accuracies=ACCURACIES):
 def measure_doubt(probabilities, labels, *, val, accuracies=ACCURACIES):
     """Return what artifacts.doubt.store_doubt stores with a model.
 
+    No threshold is below what all but UNUSUAL of the right answers reach: an answer less sure than
+    these is most often to a picture unlike all that the model knows.
+
     Args:
         probabilities: float `(n, n_classes)`, as the network says them (`calibrated=False`).
         labels: int `(n,)`, which the network has not learned from.
@@ -109,11 +113,16 @@ def measure_doubt(probabilities, labels, *, val, accuracies=ACCURACIES):
         temperature = fit_temperature(np.log(probabilities), labels)
     calibrated = with_temperature(probabilities, temperature)
     is_right = calibrated.argmax(axis=1) == labels
-    found = thresholds(calibrated.max(axis=1), is_right, accuracies)
+    confidences = calibrated.max(axis=1)
+    found = thresholds(confidences, is_right, accuracies)
+    # A model that is nearly always right would reject nothing, also of another script.
+    usual = np.quantile(confidences[is_right], UNUSUAL) if is_right.any() else 0
     return {
         "temperature": temperature,
         "thresholds": {
-            f"{accuracy:g}": None if threshold is None else math.floor(threshold * 1e6) / 1e6
+            f"{accuracy:g}": None
+            if threshold is None
+            else math.floor(max(threshold, usual) * 1e6) / 1e6
             for accuracy, threshold in found.items()
         },
         "pictures": len(labels),

@@ -22,6 +22,7 @@ from glyphs.errors import GlyphsError, PictureError, UsageError
 from glyphs.images.decode import MAX_PIXELS, reason_of
 from glyphs.sources.index import Samples
 
+FIRST = "arr_0"  # what np.savez calls an array that it is given without a name
 _HEAD = 1 << 14  # bytes of a .npy file that hold its header
 _UBYTE = 8  # the code of an idx file's type; that of its dimensions follows
 
@@ -60,7 +61,8 @@ def locate_images(listing, name, array_name, transposed):
         else:
             place, offset, _ = listing.unpack(name, array.stream, array.size, array.stored)
             _check_end(array.stream, path)
-    return Part(path, place, offset, count, rows, columns, transposed)
+    name = path if array_name == FIRST else f"{path}:{array_name}"
+    return Part(name, place, offset, count, rows, columns, transposed)
 
 
 def read_labels(listing, name, array_name, images):

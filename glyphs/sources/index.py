@@ -7,6 +7,7 @@ chunks. Neither this module nor a chunk imports NumPy, so that the workers start
 
 import collections
 import dataclasses
+import os
 
 SPLITS = ("train", "val", "test")
 
@@ -151,3 +152,14 @@ class Index:
     def sample_numbers(self):
         """`numbers` as a sequence of int, even where it is None."""
         return range(len(self.samples)) if self.numbers is None else self.numbers
+
+    def name(self, number):
+        """Return what sample `number` of `samples` is called within the source.
+
+        Of a picture file its path in the folder or archive; of a record `FILE at byte N`; of an
+        image in an array `FILE[N]` or, where the file holds several, `FILE:ARRAY[N]`; of a box
+        `PAGE, box N`. Of a single file's samples the paths begin in the folder that it lies in.
+        """
+        name = self.samples.name(number)
+        above = os.path.join(self.root, "")  # "" where the source is a file of this folder
+        return name[len(above) :].lstrip(os.sep) if above and name.startswith(above) else name

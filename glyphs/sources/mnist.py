@@ -16,7 +16,7 @@ import numpy as np
 from glyphs.characters import class_name_of
 from glyphs.errors import UsageError
 from glyphs.images.decode import reason_of
-from glyphs.sources.arrays import Arrays, locate_images, read_labels
+from glyphs.sources.arrays import FIRST, Arrays, locate_images, read_labels
 from glyphs.sources.index import SPLITS, Index
 from glyphs.sources.listing import join
 
@@ -118,8 +118,8 @@ class _Pair:
     labels: str | None
     data_set: str  # what the names of its splits have in common: "emnist-balanced", or ""
     split: str | None
-    images_array: str = "arr_0"
-    labels_array: str = "arr_0"
+    images_array: str = FIRST
+    labels_array: str = FIRST
 
 
 def _choose(listing):

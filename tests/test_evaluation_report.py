@@ -261,6 +261,40 @@ def test_no_maps_without_tensorflow(monkeypatch):
     assert "No activation maps" not in plain_page(maps=0)
 
 
+@pytest.mark.parametrize("kind", ["folder", "with names", "without names"])
+def test_corrections_of_a_page_are_those_that_create_dataset_takes(
+    toy_model, toy_folder, tmp_path, kind
+):
+    for name in ("bar", "ring"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(1, 6):
+            (tmp_path / "data" / name / f"{i}.png").hardlink_to(toy_folder / name / f"{i}.png")
+    (tmp_path / "data" / "bar" / "6.png").hardlink_to(toy_folder / "ring" / "6.png")
+    source = tmp_path / "data"
+    if kind != "folder":
+        source = tmp_path / "characters_dataset"
+        names = ["--keep-names"] if kind == "with names" else []
+        run_script(
+            "create_dataset.py", tmp_path / "data", "--image-size", 16, "--output", source, *names
+        )
+    path = tmp_path / "page.html"
+    run_script(
+        "evaluate.py", source, "--model", toy_model, "--split", "all", "--html", path, "--maps", 0
+    )
+    page = path.read_text()
+    assert ("does not keep what its pictures are called" in page) == (kind == "without names")
+    (item,) = data_of(page)["items"]
+    assert item[1:] == ["bar", "ring"]
+    if kind != "without names":
+        assert item[0] == "bar/6.png"
+        table = tmp_path / "corrections.csv"
+        table.write_text("path,label,correction\n" + ",".join(f'"{text}"' for text in item) + "\n")
+        run_script(
+            "create_dataset.py", tmp_path / "data", "--corrections", table, "--output",
+            tmp_path / "corrected",
+        )  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "dataset"])
 def test_maps_show_the_answer_and_the_label(toy_model, toy_dataset, toy_folder, tmp_path, kind):

@@ -30,6 +30,7 @@ class Labelled:
         absent: the model's classes that the data lack.
         split: "train", "val" or "test", or None: all that there is.
         preprocessing: that of a dataset's images; None: the pictures are as they were brought.
+        kept: what a dataset keeps of its pictures' names, in the order of the index, or None.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Labelled:
     absent: list
     split: str | None
     preprocessing: Preprocessing | None
+    kept: list | None = None
 
     def __len__(self):
         return len(self.positions)
@@ -56,6 +58,21 @@ class Labelled:
             which: int array, numbers among these pictures.
         """
         return [self.index.samples.name(number) for number in self._numbers(which)]
+
+    @property
+    def can_be_corrected(self):
+        """Whether it is known what the pictures are called within the source they are from."""
+        return self.preprocessing is None or self.kept is not None
+
+    def names_in_source(self, which):
+        """Return what some of the pictures are called within the source, for corrections.
+
+        Args:
+            which: int array, numbers among these pictures.
+        """
+        if self.kept is not None:
+            return [self.kept[position] for position in self.positions[which].tolist()]
+        return [self.index.name(number) for number in self._numbers(which)]
 
     def chunk(self, which):
         """Return some of the pictures as index.Samples, for a worker process to decode."""
@@ -84,7 +101,11 @@ def open_labelled(source, class_names, *, split=None, options=None, reader=None,
     if is_dataset(source):
         dataset = open_dataset(source)
         chosen = split or "test"
-        yield _matched(index_dataset(dataset), class_names, chosen, source, dataset.preprocessing)
+        labelled = _matched(
+            index_dataset(dataset), class_names, chosen, source, dataset.preprocessing
+        )
+        labelled.kept = dataset.names
+        yield labelled
         return
     with tempfile.TemporaryDirectory(prefix="evaluate.") as folder:
         scratch = os.path.join(folder, "unpacked")

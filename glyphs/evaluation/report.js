@@ -77,12 +77,21 @@ if (matrix) {
   const cursor = byId("cursor");
   const n = names.length;
   const counts = new Map(data.cells.map(([label, answer, count]) => [label * n + answer, count]));
-  const texts = data.classes.map((both) => shown(both.toReversed().join(" ")));
+  // A reader's fonts may lack a class's character; the table of classes has it as a picture.
+  const drawn = new Map(
+    all("#by-class tbody td:first-child").map((cell) => [Number(cell.dataset.v), cell]),
+  );
+  const nameNodes = (label) => {
+    const cell = drawn.get(label);
+    return cell ? [...cell.cloneNode(true).childNodes] : [shown(names[label])];
+  };
   let row = 0;
   let column = 0;
   const show = () => {
     const count = counts.get(row * n + column) ?? 0;
-    byId("cell").textContent = `${texts[row]} read as ${texts[column]}: ${count}`;
+    byId("cell").replaceChildren(
+      ...nameNodes(row), " read as ", ...nameNodes(column), `: ${count}`,
+    );
     const side = picture.clientWidth / n;
     cursor.hidden = false;
     cursor.style.left = `${column * side}px`;

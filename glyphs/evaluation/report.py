@@ -7,6 +7,8 @@ loads Jinja2.
 import dataclasses
 import functools
 
+import numpy as np
+
 from glyphs.evaluation import metrics, report_figures, report_maps, report_pictures
 from glyphs.evaluation.report_figures import percent
 from glyphs.evaluation.report_pictures import Chosen, Thumbnails
@@ -57,7 +59,7 @@ def render(
         classifier: the inference.Classifier that was.
         comparison: a Comparison, or None.
         suspects: list of dicts, the most suspect first: pictures whose label is probably wrong.
-            Their keys: path, label, suggestion (text), probability_of_label,
+            Their keys: path (within the source), label, suggestion (text), probability_of_label,
             probability_of_suggestion (0..1), number (of the picture, in suspects_in). None: the
             most confident mistakes are suspected.
         suspects_in: the Labelled of the suspects, still open; None: labelled.
@@ -94,7 +96,7 @@ def render(
         conditions=report.conditions(seed),
         failures=list(report.failures())[:FAILURES],
         named=NAMED,
-        is_dataset=labelled.preprocessing is not None,
+        can_be_corrected=(suspects_in or labelled).can_be_corrected,
         data=page.json_text(report.data()),
     )
 
@@ -176,10 +178,11 @@ class _Report:
     def mistakes(self):
         names, answers = self.result.class_names, self.answers
         cases = []
-        for number in self.shown:
+        paths = self.labelled.names_in_source(np.array(self.shown, np.int64))
+        for number, path in zip(self.shown, paths, strict=True):
             label, best = int(answers.labels[number]), int(answers.top[number, 0])
             case = {
-                "path": self.result.names[number],
+                "path": path,
                 "label": names[label],
                 "suggestion": names[best],
                 "probability_of_label": float(answers.own[number]),

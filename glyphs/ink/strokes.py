@@ -107,7 +107,7 @@ def _search(picture, small, polarity, is_enlarged):
 def _is_sheet(kept):
     """Return whether what was found fills its box, and half the picture, as hardly strokes do."""
     rows, columns = kept.any(axis=1).sum(), kept.any(axis=0).sum()
-    return min(2 * rows - kept.shape[0], 2 * columns - kept.shape[1]) > 0 and _fill(kept) > 80
+    return min(2 * rows - kept.shape[0], 2 * columns - kept.shape[1]) > 0 and _fill(kept) > 84
 
 
 def _is_well_inside(box, sheet):

@@ -5,8 +5,9 @@
     find scans -name '*.png' | python classify.py -
 
 Folders stand for all pictures in them and in their sub-folders. The model is what model.py wrote:
-`model_architecture.json` and `model_weights.h5`, or others by --model PREFIX. A picture that cannot
-be read is named on stderr, the rest go on, and the exit code is 1.
+`model_architecture.json` and `model_weights.h5`, or others by --model PREFIX; of several the mean
+probabilities count. A picture that cannot be read is named on stderr, the rest go on, and the exit
+code is 1. With --reject the label is ? where the model is not sure enough, or nothing is written.
 """
 
 import csv
@@ -28,9 +29,28 @@ def parse_args(argv=None):
     )
     parser.add_argument(
         "--model",
-        default="model",
+        action="append",
         metavar="PREFIX",
-        help="beginning of the model files' names, or their folder",
+        help="beginning of the model files' names, or their folder; several are asked together "
+        "where it is given several times (default: model)",
+    )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="ask about seven views of each picture, shifted and turned a little: slower, and "
+        "right a little more often",
+    )
+    doubt = parser.add_argument_group("doubt")
+    doubt.add_argument(
+        "--reject",
+        action="store_true",
+        help="print ? as the label of what the model, once calibrated, would not bet on",
+    )
+    doubt.add_argument(
+        "--accuracy",
+        type=options.share,
+        metavar="X",
+        help="with --reject: the share of the other labels that is to be right (default: 0.99)",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -51,16 +71,25 @@ def parse_args(argv=None):
         metavar="DIR",
         help="write each picture into this folder, red where the network saw its label",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.model = args.model or ["model"]
+    if args.accuracy is not None and not args.reject:
+        raise UsageError("--accuracy says how much --reject lets through; add that")
+    if args.explain and len(args.model) > 1:
+        raise UsageError("--explain shows what one network saw; give one --model")
+    return args
 
 
 def main(argv=None):
     args = parse_args(argv)
     from glyphs.artifacts.paths import find_model
-    from glyphs.inference import Classifier
 
-    args.model = find_model(args.model)
-    classifier = Classifier(args.model, notify=console.warn)
+    args.model = [find_model(prefix) for prefix in args.model]
+    classifier = open_classifier(args)
+    accuracy = None
+    if args.reject:
+        accuracy = 0.99 if args.accuracy is None else args.accuracy
+        classifier.threshold(accuracy)  # an error now, before any output
     if args.top:
         args.top = min(args.top, len(classifier.class_names))
     if args.label_encoding:
@@ -77,17 +106,40 @@ def main(argv=None):
         console.error(error)
 
     paths = expand(args.pictures, on_error)
-    predictions = classifier.classify(paths, top=args.top or 1, keep=bool(args.explain))
+    predictions = classifier.classify(
+        paths, top=args.top or 1, keep=bool(args.explain), accuracy=accuracy
+    )
     predictions = report_errors(predictions, on_error)
     predictions = explain(predictions)
     FORMATS[args.format](predictions, args)
     return PictureError.exit_code if failures else 0
 
 
+def open_classifier(args):
+    """Return the model, or the models as one, that the arguments name."""
+    from glyphs.inference import Classifier, Ensemble
+
+    if len(args.model) == 1:
+        return Classifier(args.model[0], tta=args.tta, notify=console.warn)
+    ensemble = Ensemble(args.model, tta=args.tta, notify=console.warn)
+    if unshared := ensemble.unshared:
+        shown = ", ".join(unshared[:10]) + (", ..." if len(unshared) > 10 else "")
+        console.warn(
+            f"{len(unshared)} of {len(ensemble.class_names)} classes are not in every model, and "
+            f"count as 0 where they are missing: {shown}"
+        )
+    return ensemble
+
+
+def is_unread(prediction):
+    """Return whether a picture could not be read; one that is rejected as blank could."""
+    return prediction.error and not prediction.rejected
+
+
 def report_errors(predictions, on_error):
-    """Pass predictions on, and the error of each that has one to a function."""
+    """Pass predictions on, and the error of each that could not be read to a function."""
     for prediction in predictions:
-        if prediction.error:
+        if is_unread(prediction):
             on_error(prediction.error)
         yield prediction
 
@@ -109,7 +161,7 @@ def prepare_explain(args, classifier):
         backend.import_keras()
         from glyphs.inference import explain
 
-    explainer = explain.Explainer(args.model)
+    explainer = explain.Explainer(args.model[0])
     return lambda predictions: explain.write_maps(
         predictions, explainer, classifier.class_names, args.explain
     )
@@ -140,12 +192,17 @@ def expand(names, on_error):
 
 
 def print_text(predictions, args):
-    """`path label`; with --top, `path label percentage label percentage ...`."""
+    """`path label`; with --top, `path label percentage label percentage ...`.
+
+    What is rejected has the label ?; with --top the candidates follow.
+    """
     for prediction in predictions:
-        if prediction.error:
+        if is_unread(prediction):
             continue
         words = [one_line(prediction.path)]
-        for candidate in prediction.candidates:
+        if prediction.rejected:
+            words.append("?")
+        for candidate in prediction.candidates if args.top or not prediction.rejected else ():
             words.append(one_line(candidate.label))
             if args.characters and candidate.character not in (None, candidate.label):
                 words.append(candidate.character)
@@ -155,13 +212,17 @@ def print_text(predictions, args):
 
 
 def print_csv(predictions, args):
-    """`filename,label,probability`, then the columns of the second candidate, and so on."""
+    """`filename,label,probability`, then the columns of the second candidate, and so on.
+
+    With --reject the last column is `rejected`, true or false.
+    """
     columns = ["label", "character", "probability"] if args.characters else ["label", "probability"]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     numbers = [""] + [f"_{i}" for i in range(2, (args.top or 1) + 1)]
-    writer.writerow(["filename"] + [column + number for number in numbers for column in columns])
+    header = ["filename"] + [column + number for number in numbers for column in columns]
+    writer.writerow(header + ["rejected"] * args.reject)
     for prediction in predictions:
-        if prediction.error:
+        if is_unread(prediction):
             continue
         row = [prediction.path]
         for candidate in prediction.candidates:
@@ -169,15 +230,19 @@ def print_csv(predictions, args):
             if args.characters:
                 row.append(candidate.character or "")
             row.append(f"{candidate.probability:.6f}")
-        writer.writerow(row)
+        row += [""] * (len(header) - len(row))  # a blank picture has no candidates
+        writer.writerow(row + [str(prediction.rejected).lower()] * args.reject)
 
 
 def print_json(predictions, args):
-    """A list of objects, one a line; a picture that could not be read has an `error`."""
+    """A list of objects, one a line; a picture that could not be read has an `error`.
+
+    With --reject the others say whether they are `rejected`; a blank one has no candidates.
+    """
     separator = "["
     for prediction in predictions:
         entry = {"path": prediction.path}
-        if prediction.error:
+        if is_unread(prediction):
             entry["error"] = prediction.error.reason
         else:
             entry["candidates"] = [
@@ -188,6 +253,8 @@ def print_json(predictions, args):
                 }
                 for candidate in prediction.candidates
             ]
+            if args.reject:
+                entry["rejected"] = prediction.rejected
         # A path that is no UTF-8 is written with escapes: JSON must be valid whatever the path.
         is_text = prediction.path.isascii() or prediction.path.isprintable()
         print(separator, json.dumps(entry, ensure_ascii=not is_text), sep="\n", end="")

@@ -37,7 +37,11 @@ class PictureError(GlyphsError):
         self.reason = reason
 
     def __reduce__(self):  # exceptions with two arguments do not cross processes by themselves
-        return PictureError, (self.path, self.reason)
+        return type(self), (self.path, self.reason)
+
+
+class BlankError(PictureError):
+    """A picture without ink: it can be read, but there is nothing on it."""
 
 
 class ArtifactError(GlyphsError):

@@ -12,7 +12,7 @@ import typing
 
 from PIL import Image, ImageChops
 
-from glyphs.errors import PictureError
+from glyphs.errors import BlankError
 from glyphs.images.decode import read_picture
 from glyphs.images.levels import otsu_threshold, polarity_of
 from glyphs.images.view import NoInkError, View, view_of
@@ -255,7 +255,7 @@ def see(path, preprocessing, *, own_size=False):
     try:
         view = view_of(picture, preprocessing)
     except NoInkError as error:
-        raise PictureError(path, str(error)) from None
+        raise BlankError(path, str(error)) from None
     if own_size:
         preprocessing = at_own_size(view.picture.size, preprocessing)
     return Seen(picture, view, preprocessing, image_of(view, preprocessing))
@@ -273,7 +273,7 @@ def read_image(path, preprocessing, *, own_size=False):
         uint8 `(height, width)`, 0 = paper, 255 = ink, of the last of the image sizes.
 
     Raises:
-        PictureError: the file cannot be read, or has no ink where that is wanted.
+        PictureError: the file cannot be read, or (BlankError) has no ink where that is wanted.
     """
     return see(path, preprocessing, own_size=own_size).image
 

@@ -11,73 +11,29 @@
 missing.png missing.png: no such file
 """
 
-import dataclasses
-import itertools
-
 import numpy as np
 import onnxruntime
 
+from glyphs.artifacts import doubt
 from glyphs.artifacts.loading import read_architecture
 from glyphs.artifacts.onnx_file import read_or_convert
 from glyphs.artifacts.paths import Paths
-from glyphs.errors import ArtifactError, PictureError
-from glyphs.images.preprocessing import Preprocessing, Seen, see
-
-BATCH = 128  # pictures in one run of the network
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One answer: the class name, its character (None if unknown), a probability in 0..1."""
-
-    label: str
-    character: str | None
-    probability: float
+from glyphs.errors import ArtifactError, UsageError
+from glyphs.images.preprocessing import Preprocessing, see
+from glyphs.inference.prediction import BATCH, Answering
+from glyphs.inference.temperature import with_temperature
+from glyphs.inference.views import views_of
 
 
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """The answer to one picture.
-
-    Attributes:
-        path: the picture, as given.
-        candidates: tuple of Candidate, the most probable first; empty if it could not be read.
-        error: None, or the PictureError that says why it could not be read.
-        seen: the picture as a preprocessing.Seen, where it was to be kept.
-    """
-
-    path: str
-    candidates: tuple = ()
-    error: PictureError | None = None
-    seen: Seen | None = None
-
-    @property
-    def label(self):
-        """The most probable class name."""
-        return self._best.label
-
-    @property
-    def character(self):
-        """The character of the most probable class, or None if its name does not tell."""
-        return self._best.character
-
-    @property
-    def probability(self):
-        """The probability of the most probable class, 0..1."""
-        return self._best.probability
-
-    @property
-    def _best(self):
-        if self.error:
-            raise self.error
-        return self.candidates[0]
-
-
-class Classifier:
+class Classifier(Answering):
     """A trained model, ready for pictures.
 
     Args:
         model: PREFIX of the model files `PREFIX_architecture.json` and `PREFIX_weights.h5`.
+        tta: test-time augmentation: ask about each picture in several views, shifted and turned a
+            little, and average the answers.
+        calibrated: whether probabilities are at the temperature stored with the model, if one is;
+            else they are as the network says them.
         notify: called with one line of text before work that takes seconds.
 
     Attributes:
@@ -86,13 +42,15 @@ class Classifier:
         preprocessing: Preprocessing, which pictures go through.
         takes_any_size: whether the network takes pictures of any size; they are left as they are.
         facts: dict: all that is stored with the model (training settings, figures, versions).
+        doubt: artifacts.doubt.Doubt, or None where none is stored or `calibrated` is False.
 
     Raises:
         ArtifactError: the model is missing, damaged, or not of this toolkit.
     """
 
-    def __init__(self, model="model", *, notify=lambda message: None):
+    def __init__(self, model="model", *, tta=False, calibrated=True, notify=lambda message: None):
         architecture = read_architecture(model)
+        self.model, self.tta = model, tta
         self.facts = architecture["glyphs"]
         try:
             self.class_names = list(self.facts["class_names"])
@@ -103,14 +61,14 @@ class Classifier:
         except (KeyError, TypeError, ValueError):
             path = Paths(model).architecture
             raise ArtifactError(f"{path}: lacks what classification needs; train again") from None
+        self.doubt = self._read_doubt() if calibrated else None
         onnx = read_or_convert(model, architecture, notify=notify)
         try:
             self._session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
             self._input = self._session.get_inputs()[0].name
             sides = self._session.get_inputs()[0].shape[1:3]
             self.takes_any_size = not all(isinstance(side, int) for side in sides)
-            blank = np.zeros((1, *self.preprocessing.image_size), np.uint8)
-            answer = self.probabilities(blank)
+            answer = self._run(np.zeros((1, *self.preprocessing.image_size), np.uint8))
             # Weights that are no numbers, of a training that diverged, answer nothing.
             does_fit = answer.shape == (1, len(self.characters)) and np.isfinite(answer).all()
         except Exception:  # ONNX Runtime has kinds of its own
@@ -118,6 +76,18 @@ class Classifier:
         if not does_fit or len(self.characters) != len(self.class_names):
             path = Paths(model).onnx
             raise ArtifactError(f"{path}: does not fit the model's description; train again")
+
+    def _read_doubt(self):
+        if doubt.KEY not in self.facts:
+            return None
+        try:
+            return doubt.Doubt.from_json(self.facts[doubt.KEY])
+        except ValueError:
+            path = Paths(self.model).architecture
+            message = (
+                f"{path}: holds a calibration that makes no sense; run evaluate.py --calibrate"
+            )
+            raise ArtifactError(message) from None
 
     def probabilities(self, images):
         """Return the probability of every class for images of characters.
@@ -131,55 +101,39 @@ class Classifier:
         """
         results = [np.empty((0, len(self.class_names)), np.float32)]
         for start in range(0, len(images), BATCH):
-            batch = images[start : start + BATCH, ..., None].astype(np.float32)
-            results.append(self._session.run(None, {self._input: batch})[0])
+            batch = images[start : start + BATCH]
+            views = views_of(batch) if self.tta else [batch]
+            results.append(np.mean([self._answer(view) for view in views], axis=0))
         return np.concatenate(results)
 
-    def classify(self, paths, *, top=1, keep=False):
-        """Classify picture files, each of one character.
+    def _answer(self, images):
+        """Return the probabilities of at most BATCH images, at the stored temperature."""
+        return with_temperature(self._run(images), self.doubt.temperature if self.doubt else 1)
 
-        Args:
-            paths: iterable of paths; taken in batches, so it may be endless.
-            top: how many candidates to return for each.
-            keep: keep each picture as it was seen; they are then taken one by one, as they may be
-                large.
+    def _run(self, images):
+        return self._session.run(None, {self._input: images[..., None].astype(np.float32)})[0]
 
-        Yields:
-            A Prediction per path, in order. One that cannot be read has an `error`.
+    def threshold(self, accuracy):
+        """Return the least probability to believe, 0..1, for a share of right answers.
+
+        It holds for pictures like those that the model was calibrated on.
+
+        Raises:
+            UsageError: the model was not calibrated, or not for an accuracy as high as this one, or
+                is asked otherwise than it was then.
         """
-        paths = iter(paths)
-        while batch := list(itertools.islice(paths, 1 if keep else BATCH)):
-            yield from self._classify_batch(batch, top, keep)
+        if self.tta:
+            raise UsageError("a model is calibrated without --tta; leave that out to reject")
+        if not self.doubt:
+            raise UsageError(f"{self.model}: was never calibrated; run evaluate.py --calibrate")
+        return self.doubt.threshold(accuracy)
 
-    def _classify_batch(self, paths, top, keep):
-        images, errors, kept = {}, {}, {}
-        for i, path in enumerate(paths):
-            try:
-                seen = see(path, self.preprocessing, own_size=self.takes_any_size)
-            except PictureError as error:
-                errors[i] = error
-                continue
-            images[i] = seen.image
-            if keep:
-                kept[i] = seen
-        probabilities = self._probabilities_of_all(list(images.values()))
-        probabilities = dict(zip(images, probabilities, strict=True))
-        for i, path in enumerate(paths):
-            if i in errors:
-                yield Prediction(path, error=errors[i])
-            else:
-                candidates = self._candidates(probabilities[i], top)
-                yield Prediction(path, candidates, seen=kept.get(i))
+    def _look(self, path):
+        return [see(path, self.preprocessing, own_size=self.takes_any_size)]
 
-    def _probabilities_of_all(self, images):
-        """Return the probabilities for a list of images, which may differ in size if any does."""
+    def _ask(self, images):
+        images = [image for (image,) in images]
         if not self.takes_any_size:
-            return self.probabilities(np.stack(images)) if images else []
-        return [self.probabilities(image[None])[0] for image in images]
-
-    def _candidates(self, probabilities, top):
-        best = np.argsort(-probabilities, kind="stable")[:top]
-        return tuple(
-            Candidate(self.class_names[label], self.characters[label], float(probabilities[label]))
-            for label in best.tolist()
-        )
+            return self.probabilities(np.stack(images))
+        # They may differ in size.
+        return np.concatenate([self.probabilities(image[None]) for image in images])

@@ -1,0 +1,125 @@
+"""Labelled pictures that a model is asked about: of any source, or of a finished dataset."""
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+
+import numpy as np
+
+from glyphs.dataset.open import is_dataset, open_dataset
+from glyphs.dataset.select import regroup
+from glyphs.errors import UsageError
+from glyphs.images.preprocessing import Preprocessing
+from glyphs.inspection.audit import index_dataset
+from glyphs.sources.index import SPLITS, Index, Options
+from glyphs.sources.opening import open_index
+
+
+@dataclasses.dataclass
+class Labelled:
+    """Pictures whose class a model knows. Classes are matched by name, never by number.
+
+    Attributes:
+        source: the name of the source.
+        index: the sources.index.Index that they are in.
+        positions: int `(n,)`: which of the index's samples they are, in its order.
+        labels: int32 `(n,)`: the class of each, as the model numbers them.
+        class_names: the model's classes.
+        unknown: `{class name: pictures}` of the classes that the model lacks.
+        absent: the model's classes that the data lack.
+        split: "train", "val" or "test", or None: all that there is.
+        preprocessing: that of a dataset's images; None: the pictures are as they were brought.
+    """
+
+    source: str
+    index: Index
+    positions: np.ndarray
+    labels: np.ndarray
+    class_names: list
+    unknown: dict
+    absent: list
+    split: str | None
+    preprocessing: Preprocessing | None
+
+    def __len__(self):
+        return len(self.positions)
+
+    def _numbers(self, which):
+        numbers = self.index.sample_numbers
+        return [int(numbers[position]) for position in self.positions[which].tolist()]
+
+    def names(self, which):
+        """Return what some of the pictures are called.
+
+        Args:
+            which: int array, numbers among these pictures.
+        """
+        return [self.index.samples.name(number) for number in self._numbers(which)]
+
+    def chunk(self, which):
+        """Return some of the pictures as index.Samples, for a worker process to decode."""
+        return self.index.samples.chunk(self._numbers(which))
+
+
+@contextlib.contextmanager
+def open_labelled(source, class_names, *, split=None, options=None, reader=None, groups="auto"):
+    """Open the pictures of a source whose classes a model knows.
+
+    Args:
+        source: path of a dataset, or of whatever create_dataset.py reads.
+        class_names: the model's.
+        split: "train", "val", "test", "all", or None: of a dataset test; of other sources all.
+        options: sources.index.Options.
+        reader: name of the reader; None: told from the content.
+        groups: as create_dataset.py's --groups.
+
+    Yields:
+        Labelled.
+
+    Raises:
+        UsageError: no picture is left.
+        GlyphsError: the source cannot be read.
+    """
+    if is_dataset(source):
+        dataset = open_dataset(source)
+        chosen = split or "test"
+        yield _matched(index_dataset(dataset), class_names, chosen, source, dataset.preprocessing)
+        return
+    with tempfile.TemporaryDirectory(prefix="evaluate.") as folder:
+        scratch = os.path.join(folder, "unpacked")
+        with open_index(source, options or Options(), scratch=scratch, reader=reader) as index:
+            yield _matched(regroup(index, groups), class_names, split or "all", source, None)
+
+
+def _matched(index, class_names, split, source, preprocessing):
+    """Return the Labelled of an index: what is in the split, and known to the model."""
+    labels = np.asarray(index.labels, np.int64)
+    in_split = np.ones(len(labels), bool)
+    if split != "all":
+        if index.splits is None:
+            raise UsageError(f"{source}: has no split {split}; leave out --split")
+        in_split = np.asarray(index.splits) == SPLITS.index(split)
+    number_of = {name: number for number, name in enumerate(class_names)}
+    known = np.array([number_of.get(name, -1) for name in index.class_names], np.int32)
+    counts = np.bincount(labels[in_split], minlength=len(index.class_names))
+    pairs = zip(index.class_names, counts.tolist(), known.tolist(), strict=True)
+    unknown = {name: count for name, count, number in pairs if count and number < 0}
+    positions = np.flatnonzero(in_split & (known[labels] >= 0)) if len(known) else np.empty(0, int)
+    if not len(positions):
+        where = "" if split == "all" else f" in its split {split}"
+        raise UsageError(f"{source}: has no picture of a class that the model knows{where}")
+    found = known[labels[positions]]
+    present = set(np.unique(found).tolist())
+    absent = [name for number, name in enumerate(class_names) if number not in present]
+    return Labelled(
+        index.source,
+        index,
+        positions,
+        found,
+        class_names,
+        unknown,
+        absent,
+        None if split == "all" else split,
+        preprocessing,
+    )

@@ -1,0 +1,140 @@
+"""What is asked and answered, whoever answers: one model, or several together."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+
+from glyphs.errors import BlankError, PictureError
+from glyphs.images.preprocessing import Seen
+
+BATCH = 128  # pictures in one run of a network
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """One answer: the class name, its character (None if unknown), a probability in 0..1."""
+
+    label: str
+    character: str | None
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The answer to one picture.
+
+    Attributes:
+        path: the picture, as given.
+        candidates: tuple of Candidate, the most probable first; empty if it could not be read.
+        error: None, or the PictureError that says why it could not be read.
+        seen: the picture as a preprocessing.Seen, where it was to be kept.
+        rejected: whether the best candidate is not to be believed, or the picture is blank; always
+            False where no accuracy was wanted.
+    """
+
+    path: str
+    candidates: tuple = ()
+    error: PictureError | None = None
+    seen: Seen | None = None
+    rejected: bool = False
+
+    @property
+    def label(self):
+        """The most probable class name."""
+        return self._best.label
+
+    @property
+    def character(self):
+        """The character of the most probable class, or None if its name does not tell."""
+        return self._best.character
+
+    @property
+    def probability(self):
+        """The probability of the most probable class, 0..1."""
+        return self._best.probability
+
+    @property
+    def _best(self):
+        if self.error:
+            raise self.error
+        return self.candidates[0]
+
+
+class Answering:
+    """Picture files in, predictions out. Subclasses look at pictures and ask their networks.
+
+    Attributes:
+        class_names: list of text.
+        characters: list: the character of each class, or None where its name does not tell.
+    """
+
+    def classify(self, paths, *, top=1, keep=False, accuracy=None):
+        """Classify picture files, each of one character.
+
+        Args:
+            paths: iterable of paths; taken in batches, so it may be endless.
+            top: how many candidates to return for each.
+            keep: keep each picture as it was seen (by the first model); they are then taken one by
+                one, as they may be large.
+            accuracy: None, or the share of right answers wanted, 0..1: answers that are not sure
+                enough for it, and blank pictures, are `rejected`.
+
+        Returns:
+            Iterator of a Prediction per path, in order. One that cannot be read has an `error`.
+
+        Raises:
+            UsageError: there is no threshold for this accuracy.
+        """
+        threshold = None if accuracy is None else self.threshold(accuracy)
+        return self._classify(iter(paths), top, keep, threshold)
+
+    def threshold(self, accuracy):
+        """Return the least probability to believe, 0..1, for a share of right answers.
+
+        Raises:
+            UsageError: there is none.
+        """
+        raise NotImplementedError
+
+    def _look(self, path):
+        """Return the picture as each model sees it: a list of Seen."""
+        raise NotImplementedError
+
+    def _ask(self, images):
+        """Return float32 `(n, n_classes)` for a list of `n` lists: the image for each model."""
+        raise NotImplementedError
+
+    def _classify(self, paths, top, keep, threshold):
+        while batch := list(itertools.islice(paths, 1 if keep else BATCH)):
+            yield from self._classify_batch(batch, top, keep, threshold)
+
+    def _classify_batch(self, paths, top, keep, threshold):
+        images, errors, kept = {}, {}, {}
+        for i, path in enumerate(paths):
+            try:
+                seen = self._look(path)
+            except PictureError as error:
+                errors[i] = error
+                continue
+            images[i] = [one.image for one in seen]
+            if keep:
+                kept[i] = seen[0]
+        answers = self._ask(list(images.values())) if images else []
+        answers = dict(zip(images, answers, strict=True))
+        does_reject = threshold is not None
+        for i, path in enumerate(paths):
+            if i in errors:
+                is_blank = isinstance(errors[i], BlankError)
+                yield Prediction(path, error=errors[i], rejected=does_reject and is_blank)
+            else:
+                candidates = self._candidates(answers[i], top)
+                rejected = does_reject and candidates[0].probability < threshold
+                yield Prediction(path, candidates, seen=kept.get(i), rejected=rejected)
+
+    def _candidates(self, probabilities, top):
+        best = np.argsort(-probabilities, kind="stable")[:top]
+        return tuple(
+            Candidate(self.class_names[label], self.characters[label], float(probabilities[label]))
+            for label in best.tolist()
+        )

@@ -7,7 +7,6 @@ WEIGHT = (-144, 224)
 BLUR = 256  # at most, of 256: from sharp to [1 2 1] in both directions
 FAINTEST = 144  # of 256: the faintest ink
 NOISE = 20  # grey levels: at most its standard deviation
-COARSE = 6  # one of so many images is as coarse as a picture of 12 to 16 pixels
 SIDE = 32  # pixels: of larger images strokes and blur are changed by more pixels
 
 
@@ -33,31 +32,19 @@ def redraw(images, rng):
     blur = (blur * rng.integers(0, 2, n))[:, None, None].astype(np.int32)
     ink = rng.integers(FAINTEST, 256, n, endpoint=True, dtype=np.int32)[:, None, None]
     noise = rng.integers(0, NOISE, n, endpoint=True) * (rng.integers(0, 3, n) == 0)
-    coarse = np.flatnonzero(rng.integers(0, COARSE, n) == 0)
     redrawn = images.astype(np.int32)
     thicker = np.flatnonzero(weight > 0)
     thinner = np.flatnonzero(weight < 0)
-    steps = max(1, round(min(images.shape[1:]) / SIDE))
-    for _ in range(steps):
+    for _ in range(max(1, round(min(images.shape[1:]) / SIDE))):
         for chosen, extreme in ((thicker, np.maximum), (thinner, np.minimum)):
             part = redrawn[chosen]
             redrawn[chosen] += (_around(extreme, part) - part) * abs(weight[chosen]) >> 8
         redrawn += (_softened(redrawn) - redrawn) * blur >> 8
-    if len(coarse):
-        redrawn[coarse] = _coarse(redrawn[coarse], 2 * steps)
     redrawn = redrawn * ink >> 8
     for i in np.flatnonzero(noise):
         grain = rng.standard_normal(images.shape[1:], np.float32) * np.float32(noise[i])
         redrawn[i] += np.rint(grain).astype(np.int32)
     return redrawn.clip(0, 255).astype(np.uint8)
-
-
-def _coarse(images, steps):
-    """Return images as they come from few pixels: soft, their contrast stretched again."""
-    for _ in range(steps):
-        images = _softened(images)
-    full = np.maximum(images.max(axis=(1, 2), keepdims=True), 1)
-    return ((images - full // 8) * 255 // (full * 7 // 16 + 1)).clip(0, 255)
 
 
 def _around(extreme, images):

@@ -1,6 +1,7 @@
 """evaluate.py: how good a model is."""
 
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -12,8 +13,10 @@ from conftest import SHAPES, draw_shape, run_script
 
 from glyphs.dataset.open import open_dataset
 from glyphs.evaluation import metrics
-from glyphs.evaluation.answers import Answers
+from glyphs.evaluation.answers import Answers, see_chunk
+from glyphs.evaluation.labelled import open_labelled
 from glyphs.evaluation.result import Result, compare
+from glyphs.images.preprocessing import resize_images
 from glyphs.inference import Classifier
 
 
@@ -296,3 +299,15 @@ def test_calibrating_stores_what_rejecting_needs(toy_dataset, toy_model, toy_fol
             "classify.py", "--reject", "--accuracy", accuracy, toy_folder, cwd=tmp_path
         )
         assert len(run.stdout.splitlines()) == 180
+
+
+def test_a_network_of_another_size_sees_a_dataset_as_it_learned_from_it(toy_dataset, toy_model):
+    dataset = open_dataset(toy_dataset)
+    size = 12, 20
+    wanted = dataset.resized(size).preprocessing
+    with open_labelled(toy_dataset, dataset.class_names) as labelled:
+        chunk = labelled.chunk(np.arange(len(labelled)))
+        seen = see_chunk(chunk, wanted, False, labelled.sizes_done(wanted))
+        other = dataclasses.replace(wanted, border=3)
+        assert labelled.sizes_done(other) == 0
+    assert np.array_equal(np.stack(seen), resize_images(np.asarray(dataset.X_test), size))

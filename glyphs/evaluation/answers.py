@@ -7,8 +7,8 @@ import numpy as np
 
 from glyphs import parallel
 from glyphs.errors import PictureError
-from glyphs.images.preprocessing import at_own_size, image_of
-from glyphs.images.view import NoInkError, View, view_of
+from glyphs.images.preprocessing import at_own_size, image_of, resize_images
+from glyphs.images.view import NoInkError, view_of
 
 KEPT = 10  # answers to a picture
 CHUNK = 128  # pictures of a task
@@ -45,31 +45,30 @@ class Answers:
         return self.probabilities[:, 0]
 
 
-def see_chunk(chunk, preprocessing, own_size, is_image=False):
+def see_chunk(chunk, preprocessing, own_size, done=0):
     """Decode pictures as a network expects them, in a worker process.
 
     Args:
         chunk: an index.Samples, as its `chunk` returns it.
         preprocessing: Preprocessing.
         own_size: leave pictures their size; for networks that take any.
-        is_image: they are images of a dataset with this preprocessing already.
+        done: 0 for pictures; for images of a dataset how many of the image sizes they went through.
 
     Returns:
         For each a uint8 image, or text: why there is none.
     """
     return [
-        see(picture, preprocessing, own_size, is_image)
-        if not isinstance(picture, PictureError)
-        else picture.reason
+        picture.reason
+        if isinstance(picture, PictureError)
+        else _resized(picture, preprocessing, own_size, done)
+        if done
+        else see(picture, preprocessing, own_size)
         for picture in chunk.pictures()
     ]
 
 
-def see(picture, preprocessing, own_size=False, is_image=False):
+def see(picture, preprocessing, own_size=False):
     """Return the uint8 image of a picture as a network expects it, or text: why there is none."""
-    if is_image:
-        view = View(picture, (0, 0, *picture.size), "light-on-dark")
-        return np.asarray(picture) if own_size else _last_sizes(view, preprocessing)
     try:
         view = view_of(picture, preprocessing)
     except NoInkError as error:
@@ -78,11 +77,12 @@ def see(picture, preprocessing, own_size=False, is_image=False):
     return image_of(view, wanted)
 
 
-def _last_sizes(view, preprocessing):
-    """Return an image of a dataset in the size of the network."""
-    from glyphs.images.preprocessing import resize_images
-
-    return resize_images(np.asarray(view.picture)[None], preprocessing.image_size)[0]
+def _resized(image, preprocessing, own_size, done):
+    """Return an image of a dataset in the size that a network expects."""
+    images = np.asarray(image)[None]
+    for size in () if own_size else preprocessing.image_sizes[done:]:
+        images = resize_images(images, size)
+    return images[0]
 
 
 def answer(classifier, labelled, *, workers=None, progress=parallel.unseen):
@@ -128,10 +128,10 @@ def probabilities_of(classifier, labelled, *, which=None, workers=None):
     which = np.arange(len(labelled)) if which is None else which
     if workers is None:
         workers = parallel.workers_for(len(which), few=labelled.index.samples.few)
-    is_image = labelled.preprocessing == classifier.preprocessing
+    done = labelled.sizes_done(classifier.preprocessing)
     parts = [which[start : start + CHUNK] for start in range(0, len(which), CHUNK)]
     tasks = (
-        (labelled.chunk(part), classifier.preprocessing, classifier.takes_any_size, is_image)
+        (labelled.chunk(part), classifier.preprocessing, classifier.takes_any_size, done)
         for part in parts
     )
     seen = parallel.run_ordered(see_chunk, tasks, workers=workers)

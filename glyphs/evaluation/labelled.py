@@ -74,6 +74,18 @@ class Labelled:
             return [self.kept[position] for position in self.positions[which].tolist()]
         return [self.index.name(number) for number in self._numbers(which)]
 
+    def sizes_done(self, preprocessing):
+        """Return how many of a model's image sizes the images of this dataset went through already.
+
+        A network may resize a dataset that was made at another size. 0: pictures as they were
+        brought, or images that were made otherwise than the model wants them.
+        """
+        if self.preprocessing is None:
+            return 0
+        done = len(self.preprocessing.image_sizes)
+        begun = dataclasses.replace(preprocessing, image_sizes=preprocessing.image_sizes[:done])
+        return done if begun == self.preprocessing else 0
+
     def chunk(self, which):
         """Return some of the pictures as index.Samples, for a worker process to decode."""
         return self.index.samples.chunk(self._numbers(which))

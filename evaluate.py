@@ -137,7 +137,7 @@ def main(argv=None):
         raise UsageError("--quick trains nothing; leave out --folds, --epochs, --mixed-precision")
     from glyphs import files
     from glyphs.artifacts.paths import Paths, find_model
-    from glyphs.evaluation.result import compare, write_csv
+    from glyphs.evaluation.result import compare
     from glyphs.inference import Classifier
 
     prefixes = [find_model(model) for model in models]
@@ -168,9 +168,11 @@ def main(argv=None):
             write_html(args, results, compared, sources[0], classifiers[0], suspects)
     first = results[0]
     if args.classes:
-        write_csv(args.classes, first.class_rows())
+        rows = first.class_rows()
+        files.write_csv(args.classes, rows[0], rows)
     if args.answers:
-        write_csv(args.answers, first.answer_rows())
+        rows = first.answer_rows()
+        files.write_csv(args.answers, rows[0], rows)
     if args.json:
         print_json(results, compared)
     else:

@@ -1,8 +1,10 @@
 """Files that are whole or absent: atomic writes, checksums, a look at the free space."""
 
 import contextlib
+import csv
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -36,6 +38,26 @@ def replacing(path, needed=None):
         except BaseException:
             remove(temporary(path))
             raise
+
+
+def write_csv(path, columns, rows):
+    """Write dicts as CSV, whole or not at all.
+
+    Args:
+        path: of the file.
+        columns: their names, keys of each row.
+        rows: iterable of dicts.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with replacing(path) as file:
+        # Names of files are bytes to the system, and not always UTF-8.
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def flush(file):

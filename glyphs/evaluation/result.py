@@ -1,12 +1,9 @@
 """What was measured of a model, and how it goes into files."""
 
-import csv
 import dataclasses
-import io
 
 import numpy as np
 
-from glyphs import files
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers
 
@@ -125,8 +122,6 @@ def compare(first, second):
 
     Pictures of classes that only one of the models knows are left out.
     """
-    from glyphs.evaluation import metrics
-
     place = {name: i for i, name in enumerate(second.names)}
     both = [(i, place[name]) for i, name in enumerate(first.names) if name in place]
     ours, theirs = ([pair[side] for pair in both] for side in (0, 1))
@@ -139,14 +134,3 @@ def compare(first, second):
         "only_second": only_second,
         "p": p,
     }
-
-
-def write_csv(path, rows):
-    """Write a list of dicts with the same keys, which are the names of the columns."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with files.replacing(path) as file:
-        # Names of files are bytes to the system, and not always UTF-8.
-        file.write(text.getvalue().encode(errors="surrogateescape"))

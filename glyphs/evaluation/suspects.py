@@ -10,9 +10,7 @@ self-confidence (3.2). The paper counts and chooses class by class; with few wro
 rounding loses many, so here both are done over all classes at once.
 """
 
-import csv
 import dataclasses
-import io
 
 import numpy as np
 
@@ -185,23 +183,15 @@ def write_suspects(path, dataset, guesses, suspects):
         StorageError: no space or no permission.
     """
     check_names(dataset)
-    names, class_names = dataset.names, dataset.class_names
     has_rare = "rare" in dataset.manifest.get("selection", {})
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    n_written = 0
-    for i, place in enumerate(suspects.places.tolist()):
-        classes = [class_names[guesses.labels[place]], class_names[suspects.suggestions[i]]]
-        if has_rare and RARE in classes:
-            continue
-        of_both = (f"{suspects.of_label[i]:.4f}", f"{suspects.of_suggestion[i]:.4f}")
-        rows.writerow([names[suspects.rows[i]], *classes, *of_both])
-        n_written += 1
-    with files.replacing(path) as file:
-        # Names of files are bytes to the system, and not always UTF-8.
-        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
-    return n_written
+    rows = [
+        {column: row[column] for column in COLUMNS}
+        | {column: f"{row[column]:.4f}" for column in COLUMNS[-2:]}
+        for row in suspects_as_dicts(dataset, guesses, suspects)
+        if not (has_rare and RARE in (row["label"], row["suggestion"]))
+    ]
+    files.write_csv(path, COLUMNS, rows)
+    return len(rows)
 
 
 def suspects_as_dicts(dataset, guesses, suspects):

@@ -8,12 +8,13 @@ character. Picture number n of every character is by the same imagined writer, w
 and stroke weight of their own, on paper of their own tone. The same seed draws the same pictures.
 """
 
+import functools
 import os
 import shutil
 import sys
 import unicodedata
 
-from glyphs import console, files, fonts, options, parallel
+from glyphs import charsets, console, files, fonts, options, parallel
 from glyphs.characters import ENCODINGS, class_name_of
 from glyphs.errors import StorageError, UsageError
 
@@ -23,22 +24,35 @@ KANJI = b"".join(
     for row, last in ((0xB0, 0xFE), (0xB1, 0xA6))
     for cell in range(0xA1, last + 1)
 ).decode("euc_jp")
-SIDE = 64  # pixels of a picture
-FONT_SIZE = 44
 MARK = ".unfinished"
 
 
 def parse_args(argv=None):
     parser = options.make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="folder to make")
-    parser.add_argument(
-        "--characters", metavar="TEXT", default=KANJI, help="what to draw (default: 亜 to 右)"
+    what = parser.add_argument_group("what to draw")
+    what.add_argument("--characters", metavar="TEXT", help="characters (default: 亜 to 右)")
+    what.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="SET",
+        help=f"named sets ({', '.join(charsets.SETS)}) or text files of characters or class names",
     )
-    parser.add_argument(
+    what.add_argument(
         "--count", type=options.integer(1), default=100, metavar="N", help="pictures per character"
     )
-    parser.add_argument(
-        "--font", metavar="FILE", help="TrueType or OpenType font (default: IPAex Gothic)"
+    sources = parser.add_argument_group("from what")
+    sources.add_argument(
+        "--strokes",
+        nargs="+",
+        metavar="PATH",
+        help="stroke data: folders or packages of KanjiVG or hanzi-writer-data",
+    )
+    sources.add_argument(
+        "--font",
+        nargs="+",
+        metavar="FILE",
+        help="TrueType, OpenType or WOFF fonts (default, without --strokes: IPAex Gothic)",
     )
     parser.add_argument(
         "--label-encoding",
@@ -53,52 +67,65 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    text = unicodedata.normalize("NFC", args.characters)
-    characters = list(dict.fromkeys(c for c in text if not c.isspace()))
-    font = args.font or fonts.bundled_font()
-    if font is None:
-        raise UsageError("matplotlib-fontja is not installed; install it, or give a --font")
-    check_font(font, characters)
+    characters = characters_to_draw(args)
+    strokes, font_paths = sources(args)
     unfinished = start_folder(args.folder)
     try:
         tasks = [
-            (character, os.path.join(unfinished, name), args.count, args.seed, font)
+            (character, os.path.join(unfinished, name), args.count, args.seed, strokes, font_paths)
             for character, name in zip(
                 characters, folder_names(characters, args.label_encoding), strict=True
             )
         ]
-        few = len(characters) * args.count < parallel.FEW
-        workers = args.workers or (1 if few else parallel.default_workers())
+        workers = parallel.workers_for(len(characters) * args.count, few=parallel.FEW)
         with files.storage_errors(args.folder):
             with console.Progress("characters") as progress:
-                drawn = parallel.run_ordered(draw_class, tasks, workers=workers)
-                for done, _ in enumerate(drawn, 1):
-                    progress.update(done, len(tasks))
+                drawn = parallel.run_ordered(draw_class, tasks, workers=args.workers or workers)
+                found = []
+                for having in drawn:
+                    found.append(having)
+                    progress.update(len(found), len(tasks))
+            missing = [c for c, having in zip(characters, found, strict=True) if not having]
+            if missing:
+                raise UsageError(
+                    f"none of the sources has {' '.join(missing[:10])}"
+                    f"{' ...' if len(missing) > 10 else ''}; leave "
+                    f"{'it' if len(missing) == 1 else f'these {len(missing)}'} out, or give another --font"
+                )
             os.remove(os.path.join(unfinished, MARK))
             os.rename(unfinished, args.folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     n = len(characters)
-    print(f"{args.folder}: {n * args.count:,} pictures of {n} characters, {SIDE}x{SIDE}")
+    print(f"{args.folder}: {n * args.count:,} pictures of {n:,} characters")
 
 
-def check_font(path, characters):
-    """Raise UsageError unless the font can be loaded and has a glyph for every character."""
-    from PIL import ImageFont
-
-    if not characters:
+def characters_to_draw(args):
+    """Return what the arguments name, each character once."""
+    text = args.characters
+    if text is None:
+        text = "" if args.classes else KANJI
+    elif not text.strip():
         raise UsageError("--characters is empty; give the characters to draw")
-    try:
-        font = ImageFont.truetype(path, FONT_SIZE)
-    except OSError:
-        raise UsageError(f"{path}: no such font, or not a TrueType or OpenType file") from None
-    missing = fonts.missing(font, characters)
-    if missing:
-        raise UsageError(
-            f"{path}: has no glyph for {' '.join(missing[:10])}; leave it out, or give a --font "
-            "that has it"
-        )
+    chosen = [c for c in unicodedata.normalize("NFC", text) if not c.isspace()]
+    for name in args.classes or ():
+        chosen += charsets.read_characters(name)
+    return list(dict.fromkeys(chosen))
+
+
+def sources(args):
+    """Return the paths of stroke data and fonts, each of which can be read."""
+    strokes, font_paths = args.strokes or [], args.font or []
+    if not strokes and not font_paths:
+        font_paths = [fonts.bundled_font()]
+        if font_paths == [None]:
+            raise UsageError("matplotlib-fontja is not installed; install it, or give a --font")
+    for path in strokes:
+        _strokes(path)
+    for path in font_paths:
+        _typeface(path)
+    return strokes, font_paths
 
 
 def folder_names(characters, encoding):
@@ -131,78 +158,38 @@ def start_folder(folder):
     return unfinished
 
 
-def draw_class(character, folder, count, seed, font_path):
-    """Draw `count` pictures of a character into a folder of its own, in a worker process."""
-    import numpy as np
-
-    os.mkdir(folder)
-    for number in range(count):
-        writer = np.random.default_rng([seed, number])
-        hand = np.random.default_rng([seed, number, ord(character)])
-        picture = draw(character, font_path, writer, hand)
-        picture.save(os.path.join(folder, f"{number + 1:04}.png"))
-
-
-def draw(character, font_path, writer, hand):
-    """Return a picture of a character.
-
-    Args:
-        character: text.
-        font_path: font file.
-        writer: numpy Generator for what a writer does to all characters.
-        hand: numpy Generator for what differs from one picture to the next.
+def draw_class(character, folder, count, seed, strokes, font_paths):
+    """Draw a character into a folder of its own, in a worker process.
 
     Returns:
-        PIL image of mode "L", SIDE x SIDE, dark ink on light paper.
+        The paths of the sources that have it; nothing is drawn where there are none.
     """
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFilter
+    from glyphs.drawing import character as drawing
 
-    weight = writer.uniform(0, 1.1) + hand.uniform(0, 0.4)  # pixels added around strokes
-    slant = writer.normal(0, 0.12) + hand.normal(0, 0.05)
-    turn = writer.normal(0, 0.04) + hand.normal(0, 0.04)  # radians
-    stretch_x, stretch_y = writer.uniform(0.85, 1.2, 2) * hand.uniform(0.93, 1.07, 2)
-    shift_x, shift_y = hand.uniform(-4, 4, 2)
-    softness = writer.uniform(0.3, 0.9)
-    paper, ink = writer.uniform(205, 255), writer.uniform(0, 90) + hand.uniform(0, 20)
-    noise = writer.uniform(1, 9)
-
-    middle = SIDE / 2
-    strokes = Image.new("L", (SIDE, SIDE))
-    ImageDraw.Draw(strokes).text(
-        (middle, middle),
-        character,
-        fill=255,
-        font=_font(font_path),
-        anchor="mm",
-        stroke_width=round(weight, 2),
-    )
-    # Pillow wants the way back: from a pixel of the result to one of the drawing.
-    cos, sin = np.cos(turn), np.sin(turn)
-    shape = np.array([[cos, -sin], [sin, cos]]) @ [[stretch_x, slant], [0, stretch_y]]
-    back = np.linalg.inv(shape)
-    offset = middle - back @ (middle + np.array([shift_x, shift_y]))
-    strokes = strokes.transform(
-        strokes.size,
-        Image.Transform.AFFINE,
-        (*back[0], offset[0], *back[1], offset[1]),
-        Image.Resampling.BICUBIC,
-    ).filter(ImageFilter.GaussianBlur(softness))
-    covered = np.asarray(strokes, np.float64) / 255
-    grey = paper + (ink - paper) * covered + hand.normal(0, noise, covered.shape)
-    return Image.fromarray(np.rint(grey.clip(0, 255)).astype(np.uint8))
+    ways = {path: _strokes(path).of(character) for path in strokes}
+    glyphs = {path: _typeface(path).glyph(character) for path in font_paths}
+    ways = {path: way for path, way in ways.items() if way}
+    glyphs = {path: glyph for path, glyph in glyphs.items() if glyph}
+    if ways or glyphs:
+        os.mkdir(folder)
+        pictures = drawing.draw(character, list(ways.values()), list(glyphs.values()), count, seed)
+        for number, picture in enumerate(pictures, 1):
+            picture.save(os.path.join(folder, f"{number:04}.png"))
+    return [*ways, *glyphs]
 
 
-_fonts = {}
+@functools.cache
+def _strokes(path):
+    from glyphs.drawing.strokes import Strokes
+
+    return Strokes(path)
 
 
-def _font(path):
-    """Return the font, loaded once per process."""
-    from PIL import ImageFont
+@functools.cache
+def _typeface(path):
+    from glyphs.drawing.typeface import Typeface
 
-    if path not in _fonts:
-        _fonts[path] = ImageFont.truetype(path, FONT_SIZE)
-    return _fonts[path]
+    return Typeface(path)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ def bundled_font():
     return os.path.join(package.submodule_search_locations[0], "fonts", "ipaexg.ttf")
 
 
+# Every font lacks this noncharacter, and draws the same box for all that it lacks.
+NO_CHARACTER = "\U0010ffff"
+
+
 def missing(font, characters):
     """Return those of the characters that a font cannot draw.
 
@@ -20,5 +24,5 @@ def missing(font, characters):
         characters: iterable of text.
     """
     # Fonts draw the same box for all that they lack, and every font lacks this noncharacter.
-    box = bytes(font.getmask("\U0010ffff"))
+    box = bytes(font.getmask(NO_CHARACTER))
     return [c for c in characters if bytes(font.getmask(c)) in (box, b"")]

@@ -63,6 +63,15 @@ NETWORKS = {
             "label_smoothing": 0.1, "augment": "pens", "least_steps": 2000,
         },
     ),
+    "glyphnet-many": Entry(
+        "glyphnet.glyphnet", 32, 3755, 2_050_187, 2_047_883, "this toolkit's own, for many classes",
+        recipe={
+            "epochs": 10, "patience": None, "learning_rates": (0.003,), "batch_size": 128,
+            "optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.05, "warmup": 0.05,
+            "label_smoothing": 0.1, "augment": "pens", "least_steps": 2000,
+        },
+        options={"convolutions": (1, 1, 2, 2), "embedding": 192, "dropout": 0.1},
+    ),
     "kanji": Entry(
         "kanji.kanji", 32, 100, 8_344_660, 8_336_240, f"{_KANJI}: model.py",
         recipe={

@@ -1,0 +1,77 @@
+"""Sets of characters that have a name, and lists of them in files.
+
+>>> characters_of_set("digits")[:3], len(characters_of_set("jis1")), len(characters_of_set("gb1"))
+('012', 2965, 3755)
+"""
+
+import os
+import string
+import unicodedata
+
+from glyphs.characters import character_of
+from glyphs.errors import UsageError
+
+
+def _rows(encoding, first, last, last_cell):
+    """Return the characters of rows of a table of 94 cells a row, up to a cell of the last row."""
+    return "".join(
+        bytes((row, cell)).decode(encoding)
+        for row in range(first, last + 1)
+        for cell in range(0xA1, (last_cell if row == last else 0xFE) + 1)
+    )
+
+
+def _range(first, last, without=""):
+    return "".join(c for c in map(chr, range(ord(first), ord(last) + 1)) if c not in without)
+
+
+# Cut out of its line, nothing tells a small kana from a large one.
+SMALL_HIRAGANA = "ぁぃぅぇぉっゃゅょゎ"
+SMALL_KATAKANA = "ァィゥェォッャュョヮヵヶ"
+
+
+SETS = {
+    "hiragana": lambda: _range("ぁ", "ん", SMALL_HIRAGANA),
+    "katakana": lambda: _range("ァ", "ヴ", SMALL_KATAKANA),
+    "latin": lambda: string.ascii_uppercase + string.ascii_lowercase,
+    "digits": lambda: string.digits,
+    "jis1": lambda: _rows("euc_jp", 0xB0, 0xCF, 0xD3),
+    "gb1": lambda: _rows("gb2312", 0xB0, 0xD7, 0xF9),
+}
+
+
+def characters_of_set(name):
+    """Return the characters of a named set, as text."""
+    return SETS[name]()
+
+
+def read_characters(name, encoding=None):
+    """Return the characters of a named set, or of a file.
+
+    Args:
+        name: one of SETS, or a text file in UTF-8: characters or class names such as U+4E00, with
+            white space between them; characters of a script that needs none may follow each other.
+        encoding: None, or one of characters.ENCODINGS: what four hex digits mean.
+
+    Returns:
+        List of characters in NFC, each once, in order.
+
+    Raises:
+        UsageError: there is no such set or file, or it names no characters.
+    """
+    if name in SETS:
+        return list(characters_of_set(name))
+    if not os.path.exists(name):
+        raise UsageError(f"{name}: no such file, and no such set; sets are {', '.join(SETS)}")
+    try:
+        with open(name, encoding="utf-8-sig") as file:
+            words = unicodedata.normalize("NFC", file.read()).split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{name}: cannot be read as text in UTF-8 ({error})") from None
+    found = []
+    for word in words:
+        character = character_of(word, encoding)
+        found += [character] if character else list(word)
+    if not found:
+        raise UsageError(f"{name}: names no characters")
+    return list(dict.fromkeys(found))

@@ -1,0 +1,39 @@
+"""Ink on paper: the last step of a drawn picture."""
+
+import numpy as np
+from PIL import Image
+
+SIDE = 64  # pixels of the longer side of a character
+
+
+def on_paper(ink, writer, rng):
+    """Return ink as a scanner sees it on paper, with a margin.
+
+    Args:
+        ink: PIL image of mode "L", 255 = ink, not blank.
+        writer: numpy Generator of what a writer's pen and paper are like.
+        rng: numpy Generator of what differs from picture to picture.
+
+    Returns:
+        PIL image of mode "L", dark ink on light paper.
+    """
+    paper, darkness, roughness = writer.uniform(225, 255), writer.uniform(40, 130), writer.random()
+    grain = writer.uniform(0, 5)
+    ink = ink.crop(ink.getbbox())
+    scale = SIDE / max(ink.size)
+    size = tuple(max(4, round(side * scale)) for side in ink.size)
+    softest = Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
+    ink = ink.resize(size, softest[rng.integers(3)])
+    left, top, right, bottom = rng.integers(2, 10, 4).tolist()
+    framed = Image.new("L", (size[0] + left + right, size[1] + top + bottom))
+    framed.paste(ink, (left, top))
+    cover = np.asarray(framed, np.float32) / 255
+    shape = cover.shape
+    dry = rng.random(shape, np.float32)
+    blots = Image.fromarray(rng.integers(0, 256, (shape[0] // 6 + 2, shape[1] // 6 + 2), np.uint8))
+    blots = np.asarray(blots.resize(framed.size, Image.Resampling.BILINEAR), np.float32) / 255
+    roughness *= 0.5
+    cover = cover * (1 - roughness * dry) * (1 - 0.6 * roughness * blots)
+    grey = paper - (paper - darkness) * cover
+    grey += np.float32(grain) * (rng.random(shape, np.float32) - 0.5)
+    return Image.fromarray(grey.clip(0, 255).astype(np.uint8))

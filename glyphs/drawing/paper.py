@@ -29,7 +29,7 @@ def on_paper(ink, writer, rng):
     framed.paste(ink, (left, top))
     cover = np.asarray(framed, np.float32) / 255
     shape = cover.shape
-    dry = rng.random(shape, np.float32)
+    dry = rng.random(shape, np.float32)  # pencil and dry pens
     blots = Image.fromarray(rng.integers(0, 256, (shape[0] // 6 + 2, shape[1] // 6 + 2), np.uint8))
     blots = np.asarray(blots.resize(framed.size, Image.Resampling.BILINEAR), np.float32) / 255
     roughness *= 0.5

@@ -32,13 +32,12 @@ def ink(points, pressure, width, thinning):
     picture = Image.new("L", tuple(size.tolist()))
     draw = ImageDraw.Draw(picture)
     radii = (widths / 2)[:, None]
-    boxes = np.concatenate([places - radii, places + radii], 1).tolist()
-    lines = np.concatenate([places[:-1], places[1:]], 1).tolist()
-    line_widths = np.rint(np.maximum(1, (widths[:-1] + widths[1:]) / 2)).astype(int).tolist()
-    is_down = down.tolist()
-    for i, box in enumerate(boxes):
-        if is_down[i]:
-            draw.ellipse(box, fill=255)
-            if i + 1 < len(boxes) and is_down[i + 1]:
-                draw.line(lines[i], fill=255, width=line_widths[i])
+    boxes = np.concatenate([places - radii, places + radii], 1)[down].tolist()
+    together = down[:-1] & down[1:]
+    lines = np.concatenate([places[:-1], places[1:]], 1)[together].tolist()
+    line_widths = np.rint((widths[:-1] + widths[1:]) / 2)[together].clip(1).astype(int).tolist()
+    for box in boxes:
+        draw.ellipse(box, fill=255)
+    for line, line_width in zip(lines, line_widths, strict=True):
+        draw.line(line, fill=255, width=line_width)
     return picture

@@ -1,7 +1,9 @@
 """Characters by fonts, distorted as hands differ."""
 
+import functools
+
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageStat
 
 from glyphs import fonts
 from glyphs.errors import UsageError
@@ -79,12 +81,17 @@ def distorted(glyph, slant, rise, aspect, unsteadiness, rng):
     # Blurred and cut off at a grey value, strokes are thicker or thinner.
     cut = int(rng.uniform(50, 165))
     blurred = warped.filter(ImageFilter.BoxBlur(rng.uniform(0.6, 2.0)))
-    levels = [min(255, max(0, (value - cut + 20) * 255 // 40)) for value in range(256)]
-    redrawn = blurred.point(levels)
+    redrawn = blurred.point(_levels(cut))
     # Hair lines would vanish.
     is_whole = redrawn.getbbox() and _amount(redrawn) > 0.4 * _amount(warped)
     return redrawn if is_whole else warped
 
 
+@functools.cache
+def _levels(cut):
+    """Return the table of grey values that cuts off below a value, with a soft edge."""
+    return [min(255, max(0, (value - cut + 20) * 255 // 40)) for value in range(256)]
+
+
 def _amount(picture):
-    return np.asarray(picture).mean()
+    return ImageStat.Stat(picture).sum[0]

@@ -2,6 +2,7 @@
 
     python classify.py a.png b.png
     python classify.py FOLDER --top 3 --format csv > labels.csv
+    python classify.py FOLDER --model pretrained/japanese/model --only hiragana
     find scans -name '*.png' | python classify.py -
 
 Folders stand for all pictures in them and in their sub-folders. The model is what model.py wrote:
@@ -15,7 +16,7 @@ import json
 import os
 import sys
 
-from glyphs import characters, console, options
+from glyphs import characters, charsets, console, options
 from glyphs.errors import PictureError, UsageError, one_line
 
 
@@ -40,6 +41,7 @@ def parse_args(argv=None):
         help="ask about seven views of each picture, shifted and turned a little: slower, and "
         "right a little more often",
     )
+    options.add_only(parser)
     doubt = parser.add_argument_group("doubt")
     doubt.add_argument(
         "--reject",
@@ -119,9 +121,10 @@ def open_classifier(args):
     """Return the model, or the models as one, that the arguments name."""
     from glyphs.inference import Classifier, Ensemble
 
+    only = charsets.names_in(args.only, args.label_encoding) if args.only else None
     if len(args.model) == 1:
-        return Classifier(args.model[0], tta=args.tta, notify=console.warn)
-    ensemble = Ensemble(args.model, tta=args.tta, notify=console.warn)
+        return Classifier(args.model[0], tta=args.tta, only=only, notify=console.warn)
+    ensemble = Ensemble(args.model, tta=args.tta, only=only, notify=console.warn)
     if unshared := ensemble.unshared:
         shown = ", ".join(unshared[:10]) + (", ..." if len(unshared) > 10 else "")
         console.warn(
@@ -163,7 +166,7 @@ def prepare_explain(args, classifier):
 
     explainer = explain.Explainer(args.model[0])
     return lambda predictions: explain.write_maps(
-        predictions, explainer, classifier.class_names, args.explain
+        predictions, explainer, classifier.facts["class_names"], args.explain
     )
 
 

@@ -1,20 +1,23 @@
-"""Draw handwriting-like pictures of characters, to try the toolkit without any data.
+"""Draw handwriting-like pictures of characters: to try the toolkit, or to learn from.
 
     python draw_samples.py samples
     python draw_samples.py samples --characters あいうえお --count 50
+    python draw_samples.py samples --classes hiragana katakana --strokes kanjivg.whl --font *.ttf
 
-Draws the 100 kanji from 亜 to 右 (or any others) with a font, each many times, into one folder per
-character. Picture number n of every character is by the same imagined writer, with a slant, stretch
-and stroke weight of their own, on paper of their own tone. The same seed draws the same pictures.
+Draws the 100 kanji from 亜 to 右 (or any others), each many times, into one folder per character:
+half of the pictures stroke by stroke, from stroke data, and half with fonts, distorted as hands
+differ. fetch_sources.py fetches open ones of both; without, one font draws all. Picture number n of
+every character is by the same imagined writer, with slant, proportions, haste, pen and paper of
+their own. The same seed draws the same pictures.
 """
 
-import functools
 import os
 import shutil
 import sys
 import unicodedata
 
 from glyphs import charsets, console, files, fonts, options, parallel
+from glyphs.artifacts.paths import find_model
 from glyphs.characters import ENCODINGS, class_name_of
 from glyphs.errors import StorageError, UsageError
 
@@ -54,6 +57,11 @@ def parse_args(argv=None):
         metavar="FILE",
         help="TrueType, OpenType or WOFF fonts (default, without --strokes: IPAex Gothic)",
     )
+    sources.add_argument(
+        "--check",
+        metavar="PREFIX",
+        help="model that must read a font's character as such, or the font is left out for it",
+    )
     parser.add_argument(
         "--label-encoding",
         choices=(*ENCODINGS, "unicode"),
@@ -68,11 +76,11 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     characters = characters_to_draw(args)
-    strokes, font_paths = sources(args)
+    material = material_of(args, characters)
     unfinished = start_folder(args.folder)
     try:
         tasks = [
-            (character, os.path.join(unfinished, name), args.count, args.seed, strokes, font_paths)
+            (character, os.path.join(unfinished, name), args.count, args.seed, material)
             for character, name in zip(
                 characters, folder_names(characters, args.label_encoding), strict=True
             )
@@ -81,24 +89,16 @@ def main(argv=None):
         with files.storage_errors(args.folder):
             with console.Progress("characters") as progress:
                 drawn = parallel.run_ordered(draw_class, tasks, workers=args.workers or workers)
-                found = []
-                for having in drawn:
-                    found.append(having)
-                    progress.update(len(found), len(tasks))
-            missing = [c for c, having in zip(characters, found, strict=True) if not having]
-            if missing:
-                raise UsageError(
-                    f"none of the sources has {' '.join(missing[:10])}"
-                    f"{' ...' if len(missing) > 10 else ''}; leave "
-                    f"{'it' if len(missing) == 1 else f'these {len(missing)}'} out, or give another --font"
-                )
+                results = []
+                for result in drawn:
+                    results.append(result)
+                    progress.update(len(results), len(tasks))
             os.remove(os.path.join(unfinished, MARK))
             os.rename(unfinished, args.folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    n = len(characters)
-    print(f"{args.folder}: {n * args.count:,} pictures of {n:,} characters")
+    report(args, characters, results)
 
 
 def characters_to_draw(args):
@@ -114,18 +114,31 @@ def characters_to_draw(args):
     return list(dict.fromkeys(chosen))
 
 
-def sources(args):
-    """Return the paths of stroke data and fonts, each of which can be read."""
-    strokes, font_paths = args.strokes or [], args.font or []
-    if not strokes and not font_paths:
-        font_paths = [fonts.bundled_font()]
-        if font_paths == [None]:
+def material_of(args, characters):
+    """Return the Material that the arguments name.
+
+    Raises:
+        UsageError: a part of it cannot be read, or it lacks a character.
+    """
+    from glyphs.drawing.material import Material
+
+    fonts_to_use = args.font or []
+    if not args.strokes and not fonts_to_use:
+        if not fonts.bundled_font():
             raise UsageError("matplotlib-fontja is not installed; install it, or give a --font")
-    for path in strokes:
-        _strokes(path)
-    for path in font_paths:
-        _typeface(path)
-    return strokes, font_paths
+        fonts_to_use = [fonts.bundled_font()]
+    check = args.check and find_model(args.check)
+    material = Material(tuple(args.strokes or ()), tuple(fonts_to_use), check)
+    material.open()
+    if missing := [c for c in characters if material.lacks(c)]:
+        named = [*material.strokes, *material.fonts]
+        others = f" and {len(named) - 1} others" if len(named) > 1 else ""
+        shown = " ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")
+        raise UsageError(
+            f"{named[0]}{others}: has no glyph for {shown} ({len(missing)} of {len(characters)}); "
+            "leave out what is missing, or give a --font that has it"
+        )
+    return material
 
 
 def folder_names(characters, encoding):
@@ -158,39 +171,38 @@ def start_folder(folder):
     return unfinished
 
 
-def draw_class(character, folder, count, seed, strokes, font_paths):
+def draw_class(character, folder, count, seed, material):
     """Draw a character into a folder of its own, in a worker process.
 
     Returns:
-        The paths of the sources that have it; nothing is drawn where there are none.
+        `(paths of the sources that were drawn from, paths of the fonts that were left out)`.
     """
-    from glyphs.drawing import character as drawing
+    from glyphs.drawing.character import draw
 
-    ways = {path: _strokes(path).of(character) for path in strokes}
-    glyphs = {path: _typeface(path).glyph(character) for path in font_paths}
-    ways = {path: way for path, way in ways.items() if way}
-    glyphs = {path: glyph for path, glyph in glyphs.items() if glyph}
-    if ways or glyphs:
-        os.mkdir(folder)
-        pictures = drawing.draw(character, list(ways.values()), list(glyphs.values()), count, seed)
-        for number, picture in enumerate(pictures, 1):
-            # The slower levels save a tenth of the space.
-            picture.save(os.path.join(folder, f"{number:04}.png"), compress_level=1)
-    return [*ways, *glyphs]
+    ways, glyphs, refused = material.of(character)
+    os.mkdir(folder)
+    pictures = draw(character, list(ways.values()), list(glyphs.values()), count, seed)
+    for number, picture in enumerate(pictures, 1):
+        # The slower levels save a tenth of the space.
+        picture.save(os.path.join(folder, f"{number:04}.png"), compress_level=1)
+    return [*ways, *glyphs], refused
 
 
-@functools.cache
-def _strokes(path):
-    from glyphs.drawing.strokes import Strokes
-
-    return Strokes(path)
-
-
-@functools.cache
-def _typeface(path):
-    from glyphs.drawing.typeface import Typeface
-
-    return Typeface(path)
+def report(args, characters, results):
+    """Print what was drawn, and from what."""
+    n = len(characters)
+    print(f"{args.folder}: {n * args.count:,} pictures of {n:,} characters")
+    if len(args.strokes or ()) + len(args.font or ()) < 2:
+        return
+    for path in [*(args.strokes or ()), *(args.font or ())]:
+        has = sum(path in used for used, _ in results)
+        refused = sum(path in refused for _, refused in results)
+        left_out = f", {refused:,} left out by the check" if refused else ""
+        print(f"  {has:6,} characters from {path}{left_out}")
+    alone = [c for c, (used, _) in zip(characters, results, strict=True) if len(used) == 1]
+    if alone:
+        more = " ..." if len(alone) > 100 else ""
+        print(f"  {len(alone):6,} from one source alone: {''.join(alone[:100])}{more}")
 
 
 if __name__ == "__main__":

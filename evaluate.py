@@ -25,7 +25,7 @@ import json
 import os
 import sys
 
-from glyphs import console, options
+from glyphs import charsets, console, options
 from glyphs.errors import UsageError
 
 
@@ -60,6 +60,7 @@ def parse_args(argv=None):
         action="store_true",
         help="ask about seven views of each picture, a little moved and turned",
     )
+    options.add_only(parser)
     parser.add_argument(
         "--accuracy",
         type=options.share,
@@ -131,6 +132,8 @@ def main(argv=None):
         raise UsageError("--model: at most two models are compared")
     if args.calibrate and (len(models) > 1 or args.tta):
         raise UsageError("--calibrate: one model at a time, and without --tta")
+    if args.calibrate and args.only:
+        raise UsageError("--calibrate: of all classes; measure with --only afterwards")
     if not args.suspects and (args.quick or args.folds or args.epochs or args.mixed_precision):
         raise UsageError("--quick, --folds, --epochs and --mixed-precision go with --suspects FILE")
     if args.quick and (args.folds or args.epochs or args.mixed_precision):
@@ -156,7 +159,10 @@ def main(argv=None):
         return 0  # nothing to measure, and none was asked for
     if args.calibrate:
         calibrate(prefixes[0], args)
-    classifiers = [Classifier(prefix, tta=args.tta, notify=console.warn) for prefix in prefixes]
+    only = charsets.names_in(args.only) if args.only else None
+    classifiers = [
+        Classifier(prefix, tta=args.tta, only=only, notify=console.warn) for prefix in prefixes
+    ]
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(it, args.split, args)) for it in classifiers]
         results = [

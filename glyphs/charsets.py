@@ -1,14 +1,15 @@
 """Sets of characters that have a name, and lists of them in files.
 
->>> characters_of_set("digits")[:3], len(characters_of_set("jis1")), len(characters_of_set("gb1"))
-('012', 2965, 3755)
+>>> ", ".join(f"{name} {len(characters_of_set(name))}" for name in SETS)
+'hiragana 73, katakana 74, latin 52, digits 10, kyoiku 1026, joyo 2136, jis1 2965, gb1 3755'
 """
 
 import os
 import string
 import unicodedata
 
-from glyphs.characters import character_of
+from glyphs import joyo
+from glyphs.characters import character_of, class_name_of
 from glyphs.errors import UsageError
 
 
@@ -35,6 +36,8 @@ SETS = {
     "katakana": lambda: _range("ァ", "ヴ", SMALL_KATAKANA),
     "latin": lambda: string.ascii_uppercase + string.ascii_lowercase,
     "digits": lambda: string.digits,
+    "kyoiku": lambda: joyo.KYOIKU,
+    "joyo": lambda: joyo.KYOIKU + joyo.SECONDARY,
     "jis1": lambda: _rows("euc_jp", 0xB0, 0xCF, 0xD3),
     "gb1": lambda: _rows("gb2312", 0xB0, 0xD7, 0xF9),
 }
@@ -50,7 +53,7 @@ def read_characters(name, encoding=None):
 
     Args:
         name: one of SETS, or a text file in UTF-8: characters or class names such as U+4E00, with
-            white space between them; characters of a script that needs none may follow each other.
+            white space between them; of what is neither, each letter counts.
         encoding: None, or one of characters.ENCODINGS: what four hex digits mean.
 
     Returns:
@@ -58,6 +61,19 @@ def read_characters(name, encoding=None):
 
     Raises:
         UsageError: there is no such set or file, or it names no characters.
+    """
+    found = []
+    for word in read_words(name):
+        character = character_of(word, encoding)
+        found += [character] if character else list(word)
+    return list(dict.fromkeys(found))
+
+
+def read_words(name):
+    """Return the characters of a named set, or the words of a file, in NFC.
+
+    Raises:
+        UsageError: there is no such set or file, or it is empty.
     """
     if name in SETS:
         return list(characters_of_set(name))
@@ -68,10 +84,33 @@ def read_characters(name, encoding=None):
             words = unicodedata.normalize("NFC", file.read()).split()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{name}: cannot be read as text in UTF-8 ({error})") from None
-    found = []
-    for word in words:
-        character = character_of(word, encoding)
-        found += [character] if character else list(word)
-    if not found:
+    if not words:
         raise UsageError(f"{name}: names no characters")
-    return list(dict.fromkeys(found))
+    return words
+
+
+def names_in(names, encoding=None):
+    """Return all that the classes of some sets or files may be called: words and characters.
+
+    Args:
+        names: list of what read_words takes.
+        encoding: None, or one of characters.ENCODINGS, of class names of four hex digits.
+
+    Raises:
+        UsageError: see read_words.
+    """
+    found = set()
+    for name in names:
+        found.update(read_words(name))
+        characters = read_characters(name, encoding)
+        found.update(characters)
+        if encoding:
+            found.update(class_name_of(c, encoding) for c in characters if _has_code(c, encoding))
+    return found
+
+
+def _has_code(character, encoding):
+    try:
+        return bool(class_name_of(character, encoding))
+    except ValueError:
+        return False

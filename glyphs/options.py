@@ -154,6 +154,18 @@ def add_label_encoding(parser):
     )
 
 
+def add_only(group):
+    from glyphs.charsets import SETS
+
+    group.add_argument(
+        "--only",
+        action="append",
+        metavar="SET",
+        help=f"answer with these classes only: {', '.join(SETS)}, or a text file of characters or "
+        "class names; may be given several times",
+    )
+
+
 def add_source(parser):
     """Add the group of options that say how to understand a source of pictures."""
     from glyphs.sources.index import READERS

@@ -16,6 +16,7 @@ from glyphs.artifacts.saving import write_model
 from glyphs.errors import ArtifactError, PictureError
 from glyphs.images.preprocessing import read_image
 from glyphs.inference import Classifier
+from glyphs.inference.classifier import shares_of
 
 
 def classify(*arguments, **options):
@@ -247,3 +248,32 @@ def test_probabilities_do_not_depend_on_the_batch(toy_model, unseen):
     alone = np.concatenate([classifier.probabilities(picture[None]) for picture in pictures])
     np.testing.assert_allclose(together[: len(paths)], alone, atol=1e-5)
     assert classifier.probabilities(pictures[:0]).shape == (0, 3)
+
+
+def test_only_some_classes_answer_and_share_the_probability(toy_model, unseen, tmp_path):
+    (tmp_path / "wanted.txt").write_text("ring\nbar\nU+4E00")
+    whole = Classifier(str(toy_model))
+    some = Classifier(str(toy_model), only=["ring", "bar", "一"])
+    assert some.class_names == ["bar", "ring"]
+    paths = [str(unseen / f"{shape} 1.png") for shape in SHAPES]
+    images = np.stack([read_image(path, whole.preprocessing) for path in paths])
+    expected = whole.probabilities(images)[:, [0, 2]].astype(float)
+    expected /= expected.sum(1, keepdims=True)
+    np.testing.assert_allclose(some.probabilities(images), expected, rtol=1e-5)
+    run = classify("--model", toy_model, "--only", tmp_path / "wanted.txt", *paths)
+    labels = [line.rsplit(" ", 1)[1] for line in run.stdout.splitlines()]
+    assert labels[0] == "bar"
+    assert labels[1] in ("bar", "ring")
+    assert labels[2] == "ring"
+
+
+def test_only_classes_that_no_model_has_is_an_error(toy_model, unseen):
+    run = classify("--model", toy_model, "--only", "hiragana", unseen, expect=2)
+    assert "has none of the classes that alone may be answered" in run.stderr
+    run = classify("--model", toy_model, "--only", "missing", unseen, expect=2)
+    assert "missing: no such file, and no such set" in run.stderr
+
+
+def test_where_the_network_gives_nothing_to_the_wanted_classes_they_share_alike():
+    shares = shares_of(np.array([[1, 0, 0]], np.float32), [1, 2])
+    np.testing.assert_array_equal(shares, [[0.5, 0.5]])

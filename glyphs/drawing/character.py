@@ -22,9 +22,10 @@ def draw(character, ways, glyphs, count, seed):
     """
     writers = hand.Writers.drawn(count, np.random.default_rng(seed))
     own = np.random.default_rng([seed, *map(ord, character)])
-    of_strokes, of_glyphs, of_ways = own.spawn(3)
     first = int(own.integers(1 << 30))  # so that few pictures are not all by the first fonts
-    written = [hand.write(way, writers, rng) for way, rng in zip(ways, of_ways.spawn(len(ways)), strict=True)]
+    written = [
+        hand.write(way, writers, rng) for way, rng in zip(ways, own.spawn(len(ways)), strict=True)
+    ]
     for i in range(count):
         by_strokes = ways and (not glyphs or i % 2 == 0)
         turn = first + (i // 2 if ways and glyphs else i)

@@ -102,7 +102,9 @@ def write(strokes, writers, rng):
     lengths = [stroke.shape[1] for stroke in written]
     points = np.concatenate(written, axis=1)
     points = _stretched(points, changes[1] * unsteadiness)
-    points = _warped(points, changes[2].reshape(n, NODES, NODES, 2) * WARP * unsteadiness[..., None, None])
+    points = _warped(
+        points, changes[2].reshape(n, NODES, NODES, 2) * WARP * unsteadiness[..., None, None]
+    )
     points = _in_proportion(points, writers)
     parts = np.split(points, np.cumsum(lengths)[:-1], axis=1)
     track, pressure = _with_gaps(parts, strokes, writers, u.reshape(n, -1, 3))
@@ -152,7 +154,9 @@ def _warped(points, nodes):
     for right in (0, 1):
         for below in (0, 1):
             weight = np.abs(1 - right - share[..., 0]) * np.abs(1 - below - share[..., 1])
-            moved = moved + weight[..., None] * nodes[rows, node[..., 0] + right, node[..., 1] + below]
+            moved = (
+                moved + weight[..., None] * nodes[rows, node[..., 0] + right, node[..., 1] + below]
+            )
     return moved
 
 

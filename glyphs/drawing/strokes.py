@@ -82,9 +82,7 @@ class Strokes:
 def _opened(path):
     """Return the names in a folder or an archive, and the function that reads one of them."""
     if os.path.isdir(path):
-        names = [
-            os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files
-        ]
+        names = [os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files]
         return sorted(names), _read_file
     if zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)

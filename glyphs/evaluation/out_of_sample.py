@@ -115,7 +115,7 @@ def _train_and_ask(dataset, part, fold, recipe, title, log):
         everything.image_size, *everything.parts, chosen=np.flatnonzero(part != fold)
     )
     keras.backend.clear_session()  # the network of the fold before
-    learner = Learner(build, recipe, everything.image_size, dataset.class_names)
+    learner = Learner(build, recipe, everything.image_size, dataset.class_names, dataset.characters)
     learner.start(len(learned))
     for epoch in range(recipe.epochs):
         batches = epoch_batches(learned, recipe, epoch, len(dataset.class_names))

@@ -34,6 +34,8 @@ class Classifier(Answering):
             little, and average the answers.
         calibrated: whether probabilities are at the temperature stored with the model, if one is;
             else they are as the network says them.
+        only: None, or the class names or characters that alone may be answered; probabilities
+            are then those of a picture that is one of them.
         notify: called with one line of text before work that takes seconds.
 
     Attributes:
@@ -46,9 +48,12 @@ class Classifier(Answering):
 
     Raises:
         ArtifactError: the model is missing, damaged, or not of this toolkit.
+        UsageError: the model has no class of `only`.
     """
 
-    def __init__(self, model="model", *, tta=False, calibrated=True, notify=lambda message: None):
+    def __init__(
+        self, model="model", *, tta=False, calibrated=True, only=None, notify=lambda message: None
+    ):
         architecture = read_architecture(model)
         self.model, self.tta = model, tta
         self.facts = architecture["glyphs"]
@@ -76,6 +81,19 @@ class Classifier(Answering):
         if not does_fit or len(self.characters) != len(self.class_names):
             path = Paths(model).onnx
             raise ArtifactError(f"{path}: does not fit the model's description; train again")
+        self._columns = None
+        if only is not None:
+            self._restrict(frozenset(only))
+
+    def _restrict(self, only):
+        """Leave only the classes whose name or character is in a set."""
+        named = zip(self.class_names, self.characters, strict=True)
+        columns = [i for i, names in enumerate(named) if not only.isdisjoint(names)]
+        if not columns:
+            raise UsageError(f"{self.model}: has none of the classes that alone may be answered")
+        self._columns = columns
+        self.class_names = [self.class_names[i] for i in columns]
+        self.characters = [self.characters[i] for i in columns]
 
     def _read_doubt(self):
         if doubt.KEY not in self.facts:
@@ -108,7 +126,10 @@ class Classifier(Answering):
 
     def _answer(self, images):
         """Return the probabilities of at most BATCH images, at the stored temperature."""
-        return with_temperature(self._run(images), self.doubt.temperature if self.doubt else 1)
+        answers = self._run(images)
+        if self._columns is not None:
+            answers = shares_of(answers, self._columns)
+        return with_temperature(answers, self.doubt.temperature if self.doubt else 1)
 
     def _run(self, images):
         return self._session.run(None, {self._input: images[..., None].astype(np.float32)})[0]
@@ -137,3 +158,22 @@ class Classifier(Answering):
             return self.probabilities(np.stack(images))
         # They may differ in size.
         return np.concatenate([self.probabilities(image[None]) for image in images])
+
+
+def shares_of(probabilities, columns):
+    """Return the probabilities of some classes, given that it is one of these.
+
+    >>> shares_of(np.array([[0.6, 0.1, 0.3]], np.float32), [1, 2])
+    array([[0.25, 0.75]], dtype=float32)
+
+    Args:
+        probabilities: float32 `(n, n_classes)`, 0..1, rows add up to 1.
+        columns: list of the classes.
+
+    Returns:
+        float32 `(n, len(columns))`, rows add up to 1; equal ones where the network gives 0 to all.
+    """
+    chosen = probabilities[:, columns].astype(float)
+    total = chosen.sum(1, keepdims=True)
+    shares = np.divide(chosen, total, out=np.full_like(chosen, 1 / len(columns)), where=total > 0)
+    return shares.astype(np.float32)

@@ -16,7 +16,7 @@ class Ensemble(Answering):
 
     Args:
         models: prefixes of the models' files.
-        tta: ask each about several views of a picture; see Classifier.
+        tta, only: as for Classifier.
         notify: called with one line of text before work that takes seconds.
 
     Attributes:
@@ -27,11 +27,11 @@ class Ensemble(Answering):
 
     Raises:
         ArtifactError: a model is missing, damaged, or not of this toolkit.
-        UsageError: no class is in all of them.
+        UsageError: no class is in all of them, or one has no class of `only`.
     """
 
-    def __init__(self, models, *, tta=False, notify=lambda message: None):
-        self.classifiers = [Classifier(model, tta=tta, notify=notify) for model in models]
+    def __init__(self, models, *, tta=False, only=None, notify=lambda message: None):
+        self.classifiers = [Classifier(m, tta=tta, only=only, notify=notify) for m in models]
         names = [set(classifier.class_names) for classifier in self.classifiers]
         if not set.intersection(*names):
             raise UsageError("the models have no class in common; their names must be the same")

@@ -21,16 +21,18 @@ class Learner:
         recipe: recipe.Recipe.
         image_size: `(height, width)` of its images.
         class_names: list of text.
+        characters: list: the character of each class, or None.
 
     Attributes:
         model: the compiled keras.Model, once start() was called.
     """
 
-    def __init__(self, build_network, recipe, image_size, class_names):
+    def __init__(self, build_network, recipe, image_size, class_names, characters):
         self.build_network = build_network
         self.recipe = recipe
         self.image_size = image_size
         self.class_names = class_names
+        self.characters = characters
 
     def start(self, n_images, *, say=lambda line: None):
         """Build and compile the network with its initial weights, the same at every call.
@@ -48,7 +50,8 @@ class Learner:
         with optimizer.precision(recipe):
             self.model = self.build_network(self.image_size, n_classes)
         if recipe.init:
-            say(f"initial weights: {take_weights(self.model, recipe.init, self.class_names)}")
+            taken = take_weights(self.model, recipe.init, self.class_names, self.characters)
+            say(f"initial weights: {taken}")
         # What is measured and saved computes in float32, whatever the network learns in. It is
         # copied before compile(), whose loss a copy could not take along.
         self._float32 = optimizer.in_float32(self.model) if recipe.mixed_precision else None

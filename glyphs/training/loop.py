@@ -48,7 +48,9 @@ class Training:
         self.state = cycles.State()
         self.best_weights = None
         image_size = dataset.preprocessing.image_size
-        self.learner = Learner(build_network, recipe, image_size, dataset.class_names)
+        self.learner = Learner(
+            build_network, recipe, image_size, dataset.class_names, dataset.characters
+        )
 
     def run(self, *, resume=False):
         """Train from the beginning or from a checkpoint to the model files.

@@ -1,18 +1,22 @@
 """Start a network from the weights of another one."""
 
+import numpy as np
+
 from glyphs.artifacts.loading import load_model
 from glyphs.errors import ArtifactError
 
 
-def take_weights(model, prefix, class_names):
+def take_weights(model, prefix, class_names, characters):
     """Start a model from the weights of another one, layer by layer, where they fit.
 
-    The last layer fits only if the classes are the same; else it stays as it is.
+    Of the last layer, the weights of each class are taken that both have, by name or by character;
+    those of the others stay as they are.
 
     Args:
         model: keras.Model.
         prefix: of the model files to take them from.
         class_names: of `model`.
+        characters: list: the character of each class of `model`, or None.
 
     Returns:
         What was taken, in words.
@@ -21,16 +25,44 @@ def take_weights(model, prefix, class_names):
         ArtifactError: that model is missing or damaged, or no layer of it fits.
     """
     source, facts = load_model(prefix)
-    is_same = facts["class_names"] == list(class_names)
     weights = {layer.name: layer.get_weights() for layer in source.layers}
-    with_weights = [layer for layer in model.layers if layer.weights]
+    *body, head = [layer for layer in model.layers if layer.weights]
     taken = 0
-    for layer in with_weights:
+    for layer in body:
         shapes = [tuple(variable.shape) for variable in layer.weights]
-        fits = shapes == [array.shape for array in weights.get(layer.name, [])]
-        if fits and (is_same or layer is not with_weights[-1]):
+        if shapes == [array.shape for array in weights.get(layer.name, [])]:
             layer.set_weights(weights[layer.name])
             taken += 1
-    if not taken:
+    shared = _take_classes(head, weights.get(head.name, []), facts, class_names, characters)
+    if not taken and not shared:
         raise ArtifactError(f"{prefix}: none of its layers fits; --init wants the same network")
-    return f"{taken} of {len(with_weights)} layers from {prefix}"
+    classes = f", and of the last {shared} of {len(class_names)} classes"
+    return f"{taken} of {len(body) + 1} layers from {prefix}{classes if shared else ''}"
+
+
+def _take_classes(head, weights, facts, class_names, characters):
+    """Take the weights of the shared classes into the last layer; return how many they are."""
+    own = head.get_weights()
+    # All but the last axis, which is that of the classes, must fit.
+    if [array.shape[:-1] for array in own] != [array.shape[:-1] for array in weights]:
+        return 0
+    theirs = _numbers(facts["class_names"], facts["characters"])
+    pairs = [
+        (number, theirs[key])
+        for number, keys in enumerate(zip(class_names, characters, strict=True))
+        for key in keys
+        if key in theirs
+    ]
+    if not pairs:
+        return 0
+    to, of = np.array(list(dict(reversed(pairs)).items())).T
+    for array, source in zip(own, weights, strict=True):
+        array[..., to] = source[..., of]
+    head.set_weights(own)
+    return len(to)
+
+
+def _numbers(class_names, characters):
+    """Return the number of each class by its character, and by its name, which goes before."""
+    numbers = {c: number for number, c in enumerate(characters) if c is not None}
+    return numbers | {name: number for number, name in enumerate(class_names)}

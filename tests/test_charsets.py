@@ -1,0 +1,56 @@
+import pytest
+
+from glyphs import charsets, joyo
+from glyphs.errors import UsageError
+
+
+def test_jis_level_1_and_gb_2312_level_1_begin_and_end_as_the_tables_do():
+    for name, ends in (("jis1", "亜腕"), ("gb1", "啊座")):
+        characters = charsets.characters_of_set(name)
+        assert characters[0] + characters[-1] == ends
+        assert len(set(characters)) == len(characters)
+
+
+def test_kyoiku_are_1026_of_the_2136_joyo():
+    kyoiku, joyo_kanji = (set(charsets.characters_of_set(name)) for name in ("kyoiku", "joyo"))
+    assert (len(kyoiku), len(joyo_kanji)) == (1026, 2136)
+    assert kyoiku < joyo_kanji
+    assert set("茨媛岡潟岐熊香佐埼崎滋鹿縄井沖栃奈梨阪阜") <= kyoiku  # added in 2020
+    # Of the common kanji, 32 are outside of JIS level 1.
+    assert len(joyo_kanji - set(charsets.characters_of_set("jis1"))) == 32
+    assert "".join(sorted(joyo.KYOIKU)) == joyo.KYOIKU
+
+
+def test_small_kana_are_not_in_the_sets():
+    kana = charsets.characters_of_set("hiragana") + charsets.characters_of_set("katakana")
+    assert not set("っょッョヶ") & set(kana)
+    assert {"あ", "ん", "ア", "ン", "ヴ", "ゑ"} <= set(kana)
+
+
+def test_a_file_holds_characters_code_points_or_text(tmp_path):
+    path = tmp_path / "wanted.txt"
+    path.write_text("\ufeffU+4E00 二\n三四 0x4e94\nか\u3099 二", encoding="utf-8")
+    assert charsets.read_characters(str(path)) == list("一二三四五が")
+    path.write_text("B0A1", encoding="utf-8")
+    assert charsets.read_characters(str(path), "euc-jp") == ["亜"]
+    assert charsets.read_characters(str(path), "gb2312") == ["啊"]
+
+
+def test_names_of_classes_are_words_characters_and_codes(tmp_path):
+    path = tmp_path / "wanted.txt"
+    path.write_text("ring U+4E9C", encoding="utf-8")
+    names = charsets.names_in(["digits", str(path)], "euc-jp")
+    assert {"0", "9", "ring", "U+4E9C", "亜", "B0A1"} <= names
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file, and no such set; sets are hiragana"), (b" \n", "names no characters"),
+     (b"\xff\xfe\x00", "cannot be read as text in UTF-8")],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named(tmp_path, content, message):
+    path = tmp_path / "wanted.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        charsets.read_characters(str(path))

@@ -7,6 +7,7 @@ from conftest import run_script
 from PIL import Image
 
 import draw_samples
+from glyphs import fonts
 
 
 def digest(folder):
@@ -37,7 +38,7 @@ def test_pictures_are_dark_on_light_and_differ(tmp_path):
     pictures = [np.asarray(Image.open(path)) for path in sorted(tmp_path.glob("s/B0A1/*.png"))]
     assert len({picture.tobytes() for picture in pictures}) == 4
     for picture in pictures:
-        assert picture.shape == (64, 64)
+        assert max(picture.shape) >= 64
         assert np.median(picture) > 180
         assert picture.min() < 140
 
@@ -50,17 +51,47 @@ def test_character_without_a_code_is_named_by_code_point(tmp_path):
     assert sorted(os.listdir(tmp_path / "s")) == ["U+0041", "U+03B1"]
 
 
+def test_sets_files_and_text_are_drawn_together_each_character_once(tmp_path):
+    (tmp_path / "more.txt").write_text("U+4E00 9")
+    run = run_script(
+        "draw_samples.py", "s", "--characters", "9", "--classes", "digits", "more.txt",
+        "--count", 2, "--label-encoding", "unicode", cwd=tmp_path,
+    )  # fmt: skip
+    assert sorted(os.listdir(tmp_path / "s")) == [f"U+003{n}" for n in range(10)] + ["U+4E00"]
+    assert run.stdout == "s: 22 pictures of 11 characters\n"
+
+
+def test_strokes_and_fonts_are_told_and_what_only_one_of_them_has(tmp_path):
+    (tmp_path / "strokes").mkdir()
+    (tmp_path / "strokes" / "04e00.svg").write_text('<path d="M0,0c9,1 50,1 80,0"/>')
+    font = fonts.bundled_font()
+    run = run_script(
+        "draw_samples.py", "s", "--characters", "一二", "--strokes", "strokes", "--font", font,
+        "--count", 2, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.stdout.splitlines() == [
+        "s: 4 pictures of 2 characters",
+        "       1 characters from strokes",
+        f"       2 characters from {font}",
+        "       1 from one source alone: 二",
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--strokes", "missing"], "missing: cannot be read as stroke data"),
+        (["--classes", "kanji"], "kanji: no such file, and no such set; sets are hiragana"),
+        (["--check", "missing"], "missing_architecture.json: no such file"),
         (["--characters", "亜\U0002f9ff"], "has no glyph for"),
         (["--characters", " "], "--characters is empty"),
         (["--font", "missing.ttf"], "missing.ttf: no such font"),
         (["--count", "0"], "at least 1"),
     ],
 )
-def test_usage_errors_exit_with_2_and_leave_nothing(tmp_path, options, message):
-    run = run_script("draw_samples.py", "s", *options, cwd=tmp_path, expect=2)
+def test_mistakes_are_named_and_leave_nothing(tmp_path, options, message):
+    code = 3 if "--check" in options else 2
+    run = run_script("draw_samples.py", "s", *options, cwd=tmp_path, expect=code)
     assert message in run.stderr
     assert os.listdir(tmp_path) == []
 

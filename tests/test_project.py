@@ -26,9 +26,9 @@ HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", 
 
 # The rooms of the house, from the ground up: each imports from itself and from those before it.
 ROOMS = [
-    "errors", "files", "characters", "fonts", "parallel", "ink", "images", "sources", "dataset",
-    "augment", "networks", "artifacts", "training", "inference", "pages", "inspection",
-    "evaluation", "console", "options",
+    "errors", "files", "characters", "joyo", "charsets", "fonts", "parallel", "ink", "images",
+    "sources", "dataset", "augment", "networks", "artifacts", "training", "inference", "drawing",
+    "pages", "inspection", "evaluation", "console", "options",
 ]  # fmt: skip
 COMMAND_LINE = {"console", "options"}
 MODULES = {

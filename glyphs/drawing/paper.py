@@ -17,8 +17,9 @@ def on_paper(ink, writer, rng):
     Returns:
         PIL image of mode "L", dark ink on light paper.
     """
-    paper, darkness, roughness = writer.uniform(225, 255), writer.uniform(40, 130), writer.random()
-    grain = writer.uniform(0, 5)
+    darkness, roughness = writer.uniform(40, 130), writer.random()
+    # Half of the scanners make paper white.
+    paper, grain = (255, 0) if writer.random() < 0.5 else writer.uniform((225, 0), (255, 5))
     ink = ink.crop(ink.getbbox())
     scale = SIDE / max(ink.size)
     size = tuple(max(4, round(side * scale)) for side in ink.size)

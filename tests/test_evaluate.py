@@ -311,3 +311,15 @@ def test_a_network_of_another_size_sees_a_dataset_as_it_learned_from_it(toy_data
         other = dataclasses.replace(wanted, border=3)
         assert labelled.sizes_done(other) == 0
     assert np.array_equal(np.stack(seen), resize_images(np.asarray(dataset.X_test), size))
+
+
+def test_only_some_classes_may_be_answered(mixed, toy_model, by_hand, tmp_path):
+    (tmp_path / "wanted").write_text("bar cross")
+    run = evaluate(mixed, "--model", toy_model, "--only", tmp_path / "wanted", "--json")
+    found = json.loads(run.stdout)
+    right = sum(
+        bool(shares) and max(("bar", "cross"), key=shares.get) == label for label, shares in by_hand
+    )
+    assert found["figures"]["right"] == right
+    run = evaluate(mixed, "--model", toy_model, "--only", "digits", "--calibrate", expect=2)
+    assert "--calibrate: of all classes" in run.stderr

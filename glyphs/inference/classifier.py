@@ -128,10 +128,10 @@ class Classifier(Answering):
             raise UsageError(f"{self.model}: was never calibrated; run evaluate.py --calibrate")
         return self.doubt.threshold(accuracy)
 
-    def _look(self, path):
-        return [see(path, self.preprocessing, own_size=self.takes_any_size)]
+    def look(self, path, data=None):
+        return [see(path, self.preprocessing, own_size=self.takes_any_size, data=data)]
 
-    def _ask(self, images):
+    def ask(self, images):
         images = [image for (image,) in images]
         if not self.takes_any_size:
             return self.probabilities(np.stack(images))

@@ -70,6 +70,7 @@ class App:
             Route("/", self.file("page.html", "text/html")),
             Route("/page.css", self.style),
             Route("/page.js", self.file("page.js", "text/javascript")),
+            Route("/icon.svg", self.file("icon.svg", "image/svg+xml")),
             Route("/health", self.health),
             Route("/model", self.model),
             Route("/classify", self.classify, methods=["POST"]),

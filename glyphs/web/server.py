@@ -95,9 +95,10 @@ def run(asgi, bound, limits, ready=lambda: None):
         KeyboardInterrupt: it was Ctrl-C.
     """
     _open_files(limits.connections + 200)
-    logger = logging.getLogger("uvicorn.error")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    for name in ("uvicorn.error", "python_multipart"):  # of what clients do wrong, clients are told
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
     config = uvicorn.Config(
         asgi,
         http=type("Protocol", (_Protocol,), {"limits": limits}),
@@ -176,7 +177,8 @@ class _Protocol(H11Protocol):
 
     def on_response_complete(self):
         super().on_response_complete()
-        if self.conn.trailing_data[0]:
+        # The next head has begun, or the rest of a body is coming that nobody waits for.
+        if self.conn.trailing_data[0] or self.conn.their_state is h11.SEND_BODY:
             self._watch()
 
     def _watch(self):

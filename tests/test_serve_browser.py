@@ -57,6 +57,7 @@ class Page:
         return self
 
     def draw(self, strokes):
+        self.page.locator("#pad").scroll_into_view_if_needed()
         box = self.page.locator("#pad").bounding_box()
         for points in strokes:
             at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]

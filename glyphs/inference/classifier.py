@@ -35,6 +35,8 @@ class Classifier(Answering):
         calibrated: whether probabilities are at the temperature stored with the model, if one is;
             else they are as the network says them.
         notify: called with one line of text before work that takes seconds.
+        spins: whether threads of the network that wait burn their core, to go on sooner: a little
+            faster alone, and a waste where a server's other threads want that core.
 
     Attributes:
         class_names: list of text; the index is the column of `probabilities`.
@@ -48,7 +50,15 @@ class Classifier(Answering):
         ArtifactError: the model is missing, damaged, or not of this toolkit.
     """
 
-    def __init__(self, model="model", *, tta=False, calibrated=True, notify=lambda message: None):
+    def __init__(
+        self,
+        model="model",
+        *,
+        tta=False,
+        calibrated=True,
+        notify=lambda message: None,
+        spins=True,
+    ):
         architecture = read_architecture(model)
         self.model, self.tta = model, tta
         self.facts = architecture["glyphs"]
@@ -64,7 +74,11 @@ class Classifier(Answering):
         self.doubt = self._read_doubt() if calibrated else None
         onnx = read_or_convert(model, architecture, notify=notify)
         try:
-            self._session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+            options = onnxruntime.SessionOptions()
+            options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
+            self._session = onnxruntime.InferenceSession(
+                onnx, options, providers=["CPUExecutionProvider"]
+            )
             self._input = self._session.get_inputs()[0].name
             sides = self._session.get_inputs()[0].shape[1:3]
             self.takes_any_size = not all(isinstance(side, int) for side in sides)

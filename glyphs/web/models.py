@@ -141,7 +141,8 @@ class Models:
         prefix = self.prefixes[name]
         if not os.path.isfile(Paths(prefix).architecture) and name != self.default:
             raise RefusedError(404, f"the model {name} is no longer there; choose another")
-        return Model(name, prefix, Classifier(prefix, notify=self.notify), self.pool)
+        classifier = Classifier(prefix, notify=self.notify, spins=False)
+        return Model(name, prefix, classifier, self.pool)
 
     @property
     def opened(self):

@@ -108,7 +108,7 @@ byId("model").addEventListener("change", async () => {
 // --- The drawing: strokes of points [x, y, width], on 512 x 512 ---
 
 const pad = byId("pad");
-const context = pad.getContext("2d");
+const context = pad.getContext("2d", { willReadFrequently: true });
 const SIDE = pad.width;
 const WIDTH = 15; // of a mouse's or a finger's stroke
 let strokes = [];

@@ -7,8 +7,9 @@ FOLDER holds one folder per class; without it, characters are drawn. Clients, al
 each keep a connection, send a picture, read the answer, and send the next at once: 1, then 16, then
 200 of them. Every answer must have the label that the classifier gives without a server, or be a
 refusal (429, 503), after which the client waits as long as it was told. Bulk is the classifier in a
-process of its own, files to labels, before and after each load, while nobody asks the server. CPU is
-the processor's time for one picture, of the server and in bulk: it tells on a busy machine, too.
+process of its own, files to labels, before and after each load, while nobody asks the server.
+CPU is the processor's time for one picture, of the server and in bulk; it tells something on a busy
+machine too.
 """
 
 import argparse

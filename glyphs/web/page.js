@@ -298,6 +298,7 @@ async function askAbout(blob) {
   hideMap();
   try {
     const answer = await classify(blob, signal);
+    await document.fonts.ready;
     if (signal.aborted) return;
     show(answer);
     const [best] = answer.candidates ?? [];
@@ -642,6 +643,8 @@ byId("download").addEventListener("click", () => {
 // --- Begin ---
 
 redraw();
+// Before the first answer: what was drawn without a font is not always drawn anew with it.
+document.fonts.load('1em "Bundled Gothic"', "亜").catch(() => {});
 try {
   await open();
 } catch (error) {

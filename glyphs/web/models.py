@@ -5,7 +5,7 @@ import os
 
 from glyphs.artifacts.paths import Paths
 from glyphs.errors import GlyphsError, UsageError
-from glyphs.inference import Classifier
+from glyphs.inference.classifier import Classifier
 from glyphs.sources.listing import natural_key
 from glyphs.web.batching import Batcher
 from glyphs.web.limits import RefusedError

@@ -12,7 +12,6 @@ code is 1. With --reject the label is ? where the model is not sure enough, or n
 """
 
 import csv
-import json
 import os
 import sys
 
@@ -134,15 +133,10 @@ def open_classifier(args):
     return ensemble
 
 
-def is_unread(prediction):
-    """Return whether a picture could not be read; one that is rejected as blank could."""
-    return prediction.error and not prediction.rejected
-
-
 def report_errors(predictions, on_error):
     """Pass predictions on, and the error of each that could not be read to a function."""
     for prediction in predictions:
-        if is_unread(prediction):
+        if prediction.is_unread:
             on_error(prediction.error)
         yield prediction
 
@@ -200,7 +194,7 @@ def print_text(predictions, args):
     What is rejected has the label ?; with --top the candidates follow.
     """
     for prediction in predictions:
-        if is_unread(prediction):
+        if prediction.is_unread:
             continue
         words = [one_line(prediction.path)]
         if prediction.rejected:
@@ -225,7 +219,7 @@ def print_csv(predictions, args):
     header = ["filename"] + [column + number for number in numbers for column in columns]
     writer.writerow(header + ["rejected"] * args.reject)
     for prediction in predictions:
-        if is_unread(prediction):
+        if prediction.is_unread:
             continue
         row = [prediction.path]
         for candidate in prediction.candidates:
@@ -242,27 +236,10 @@ def print_json(predictions, args):
 
     With --reject the others say whether they are `rejected`; a blank one has no candidates.
     """
-    separator = "["
-    for prediction in predictions:
-        entry = {"path": prediction.path}
-        if is_unread(prediction):
-            entry["error"] = prediction.error.reason
-        else:
-            entry["candidates"] = [
-                {
-                    "label": candidate.label,
-                    **({"character": candidate.character} if args.characters else {}),
-                    "probability": round(candidate.probability, 6),
-                }
-                for candidate in prediction.candidates
-            ]
-            if args.reject:
-                entry["rejected"] = prediction.rejected
-        # A path that is no UTF-8 is written with escapes: JSON must be valid whatever the path.
-        is_text = prediction.path.isascii() or prediction.path.isprintable()
-        print(separator, json.dumps(entry, ensure_ascii=not is_text), sep="\n", end="")
-        separator = ","
-    print("[]" if separator == "[" else "\n]")
+    from glyphs.inference.as_json import json_lines
+
+    for text in json_lines(predictions, characters=args.characters, reject=args.reject):
+        print(text, end="")
 
 
 FORMATS = {"text": print_text, "csv": print_csv, "json": print_json}

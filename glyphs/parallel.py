@@ -45,7 +45,7 @@ def run_ordered(function, tasks, *, workers):
             yield function(*task)
         return
     context = multiprocessing.get_context("spawn")
-    executor = concurrent.futures.ProcessPoolExecutor(workers, context, _prepare_worker)
+    executor = concurrent.futures.ProcessPoolExecutor(workers, context, prepare_worker)
     try:
         pending = []
         for task in tasks:
@@ -62,7 +62,7 @@ def run_ordered(function, tasks, *, workers):
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare_worker():
+def prepare_worker():
     """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
     warnings.simplefilter("ignore")  # as console.run does
     # There is a process for each core: NumPy's own threads would only take time to start.

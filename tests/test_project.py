@@ -21,14 +21,18 @@ SCRIPTS = [
     "create_augmented_dataset.py",
     "classify.py",
     "evaluate.py",
+    "serve.py",
 ]
-HEAVY = {"numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2"}
+HEAVY = {
+    "numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2",
+    "starlette", "uvicorn",
+}  # fmt: skip
 
 # The rooms of the house, from the ground up: each imports from itself and from those before it.
 ROOMS = [
     "errors", "files", "characters", "joyo", "charsets", "fonts", "parallel", "ink", "images",
     "sources", "dataset", "augment", "networks", "artifacts", "training", "inference", "drawing",
-    "pages", "inspection", "evaluation", "console", "options",
+    "pages", "inspection", "evaluation", "web", "console", "options",
 ]  # fmt: skip
 COMMAND_LINE = {"console", "options"}
 MODULES = {

@@ -13,7 +13,7 @@ import typing
 from PIL import Image, ImageChops
 
 from glyphs.errors import BlankError
-from glyphs.images.decode import read_picture
+from glyphs.images.decode import decode_picture, read_picture
 from glyphs.images.levels import otsu_threshold, polarity_of
 from glyphs.images.view import NoInkError, View, view_of
 
@@ -245,13 +245,11 @@ class Seen(typing.NamedTuple):
     image: typing.Any
 
 
-def see(path, preprocessing, *, own_size=False):
-    """Read a picture file, and look at it as a network does; see read_image.
-
-    Returns:
-        A Seen.
+def see(path, preprocessing, *, own_size=False, data=None):
+    """Read a picture file, or its bytes `data` where they are at hand, and look at it as a network
+    does; see read_image. Returns a Seen.
     """
-    picture = read_picture(path)
+    picture = read_picture(path) if data is None else decode_picture(data, path)
     try:
         view = view_of(picture, preprocessing)
     except NoInkError as error:

@@ -37,6 +37,8 @@ class Classifier(Answering):
         only: None, or the class names or characters that alone may be answered; probabilities
             are then those of a picture that is one of them.
         notify: called with one line of text before work that takes seconds.
+        spins: whether threads of the network that wait burn their core, to go on sooner: a little
+            faster alone, and a waste where a server's other threads want that core.
 
     Attributes:
         class_names: list of text; the index is the column of `probabilities`.
@@ -52,7 +54,14 @@ class Classifier(Answering):
     """
 
     def __init__(
-        self, model="model", *, tta=False, calibrated=True, only=None, notify=lambda message: None
+        self,
+        model="model",
+        *,
+        tta=False,
+        calibrated=True,
+        only=None,
+        notify=lambda message: None,
+        spins=True,
     ):
         architecture = read_architecture(model)
         self.model, self.tta = model, tta
@@ -69,7 +78,11 @@ class Classifier(Answering):
         self.doubt = self._read_doubt() if calibrated else None
         onnx = read_or_convert(model, architecture, notify=notify)
         try:
-            self._session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+            options = onnxruntime.SessionOptions()
+            options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
+            self._session = onnxruntime.InferenceSession(
+                onnx, options, providers=["CPUExecutionProvider"]
+            )
             self._input = self._session.get_inputs()[0].name
             sides = self._session.get_inputs()[0].shape[1:3]
             self.takes_any_size = not all(isinstance(side, int) for side in sides)
@@ -149,10 +162,10 @@ class Classifier(Answering):
             raise UsageError(f"{self.model}: was never calibrated; run evaluate.py --calibrate")
         return self.doubt.threshold(accuracy)
 
-    def _look(self, path):
-        return [see(path, self.preprocessing, own_size=self.takes_any_size)]
+    def look(self, path, data=None):
+        return [see(path, self.preprocessing, own_size=self.takes_any_size, data=data)]
 
-    def _ask(self, images):
+    def ask(self, images):
         images = [image for (image,) in images]
         if not self.takes_any_size:
             return self.probabilities(np.stack(images))

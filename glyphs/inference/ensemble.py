@@ -71,18 +71,20 @@ class Ensemble(Answering):
         """Raise UsageError: models are calibrated one by one, not together."""
         raise UsageError("models are calibrated one by one; to reject, give one --model")
 
-    def _look(self, path):
+    def look(self, path, data=None):
         seen = {}
         for classifier in self.classifiers:
-            way = classifier.preprocessing, classifier.takes_any_size
-            if way not in seen:
-                seen[way] = see(path, classifier.preprocessing, own_size=classifier.takes_any_size)
+            preprocessing, own_size = classifier.preprocessing, classifier.takes_any_size
+            if (preprocessing, own_size) not in seen:
+                seen[preprocessing, own_size] = see(
+                    path, preprocessing, own_size=own_size, data=data
+                )
         return [seen[c.preprocessing, c.takes_any_size] for c in self.classifiers]
 
-    def _ask(self, images):
+    def ask(self, images):
         return self._mean(
             [
-                classifier._ask([[image] for image in own])
+                classifier.ask([[image] for image in own])
                 for classifier, own in zip(self.classifiers, zip(*images, strict=True), strict=True)
             ]
         )

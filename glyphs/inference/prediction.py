@@ -55,6 +55,11 @@ class Prediction:
         return self._best.probability
 
     @property
+    def is_unread(self):
+        """Whether the picture could not be read; one that is rejected as blank could."""
+        return bool(self.error) and not self.rejected
+
+    @property
     def _best(self):
         if self.error:
             raise self.error
@@ -97,40 +102,60 @@ class Answering:
         """
         raise NotImplementedError
 
-    def _look(self, path):
-        """Return the picture as each model sees it: a list of Seen."""
+    def look(self, path, data=None):
+        """Return a picture as each model sees it: a list of Seen.
+
+        Args:
+            path: a picture file.
+            data: its bytes, where they are at hand; `path` is then only its name.
+
+        Raises:
+            PictureError: it cannot be read, or (BlankError) is blank.
+        """
         raise NotImplementedError
 
-    def _ask(self, images):
+    def ask(self, images):
         """Return float32 `(n, n_classes)` for a list of `n` lists: the image for each model."""
         raise NotImplementedError
+
+    def predict(self, path, found, *, top=1, threshold=None, seen=None):
+        """Return the Prediction for one picture.
+
+        Args:
+            path: what to call it.
+            found: float32 `(n_classes,)`, a row of what `ask` returns; or the PictureError of
+                `look`.
+            top: how many candidates to return.
+            threshold: None, or the least probability to believe, 0..1.
+            seen: the Seen to keep with it.
+        """
+        does_reject = threshold is not None
+        if isinstance(found, PictureError):
+            is_blank = isinstance(found, BlankError)
+            return Prediction(path, error=found, rejected=does_reject and is_blank)
+        candidates = self._candidates(found, top)
+        rejected = does_reject and candidates[0].probability < threshold
+        return Prediction(path, candidates, seen=seen, rejected=rejected)
 
     def _classify(self, paths, top, keep, threshold):
         while batch := list(itertools.islice(paths, 1 if keep else BATCH)):
             yield from self._classify_batch(batch, top, keep, threshold)
 
     def _classify_batch(self, paths, top, keep, threshold):
-        images, errors, kept = {}, {}, {}
+        images, found, kept = {}, {}, {}
         for i, path in enumerate(paths):
             try:
-                seen = self._look(path)
+                seen = self.look(path)
             except PictureError as error:
-                errors[i] = error
+                found[i] = error
                 continue
             images[i] = [one.image for one in seen]
             if keep:
                 kept[i] = seen[0]
-        answers = self._ask(list(images.values())) if images else []
-        answers = dict(zip(images, answers, strict=True))
-        does_reject = threshold is not None
+        answers = self.ask(list(images.values())) if images else []
+        found |= zip(images, answers, strict=True)
         for i, path in enumerate(paths):
-            if i in errors:
-                is_blank = isinstance(errors[i], BlankError)
-                yield Prediction(path, error=errors[i], rejected=does_reject and is_blank)
-            else:
-                candidates = self._candidates(answers[i], top)
-                rejected = does_reject and candidates[0].probability < threshold
-                yield Prediction(path, candidates, seen=kept.get(i), rejected=rejected)
+            yield self.predict(path, found[i], top=top, threshold=threshold, seen=kept.get(i))
 
     def _candidates(self, probabilities, top):
         best = np.argsort(-probabilities, kind="stable")[:top]

@@ -1,24 +1,81 @@
 import os
+import re
 
 import numpy as np
 import pytest
 from conftest import DATA, ROOT, run_script
 
+from glyphs.charsets import characters_of_set
+from glyphs.drawing.character import draw
+from glyphs.drawing.typeface import Typeface
+from glyphs.fonts import bundled_font
+from glyphs.images.preprocessing import image_of
+from glyphs.images.view import view_of
 from glyphs.inference import Classifier
 from glyphs.sources import opening
 from glyphs.sources.index import SPLITS, Options
 
-MODEL = ROOT / "pretrained" / "devanagari" / "model"
+PRETRAINED = ROOT / "pretrained"
+MODEL = PRETRAINED / "devanagari" / "model"
+MADE = {  # of which sets the drawn ones are, and the file of their licence
+    "japanese": (("hiragana", "katakana", "latin", "digits", "jis1"), "LICENSE"),
+    "chinese": (("gb1",), "ARPHICPL.TXT"),
+}
 
 
-def test_the_pretrained_model_is_whole_and_small():
-    classifier = Classifier(str(MODEL))
-    assert len(classifier.class_names) == 46
-    assert classifier.characters[classifier.class_names.index("character_1_ka")] == "क"
+@pytest.mark.parametrize(
+    ("name", "class_name", "character"),
+    [
+        ("devanagari", "character_1_ka", "क"),
+        ("japanese", "U+6F22", "漢"),
+        ("chinese", "U+6C49", "汉"),
+    ],
+)
+def test_a_pretrained_model_is_whole_small_and_calibrated(name, class_name, character):
+    prefix = PRETRAINED / name / "model"
+    classifier = Classifier(str(prefix))
+    assert classifier.characters[classifier.class_names.index(class_name)] == character
     blank = np.zeros((1, *classifier.preprocessing.image_size), np.uint8)
     assert classifier.probabilities(blank).sum() == pytest.approx(1, abs=1e-3)
-    sizes = [os.path.getsize(f"{MODEL}_{part}") for part in ("architecture.json", "weights.h5")]
+    assert 0 < classifier.threshold(0.99) < 1
+    sizes = [os.path.getsize(f"{prefix}_{part}") for part in ("architecture.json", "weights.h5")]
     assert sum(sizes) < 6_000_000
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_drawn_model_knows_its_sets_and_comes_with_its_licence(name):
+    sets, licence = MADE[name]
+    known = Classifier(str(PRETRAINED / name / "model")).characters
+    assert set(known) == {c for chosen in sets for c in characters_of_set(chosen)}
+    assert len((PRETRAINED / name / licence).read_text()) > 5000
+    commands = (PRETRAINED / "make.sh").read_text()
+    assert f'{name}) classes="{" ".join(sets)}"' in commands
+
+
+def test_commands_that_make_the_models_have_the_options_that_they_use():
+    text = (PRETRAINED / "make.sh").read_text().replace("\\\n", " ")
+    commands = re.findall(r"^python (\w+\.py)(.*)$", text, re.M)
+    assert len(commands) == 5
+    for script, words in commands:
+        help_text = run_script(script, "--help").stdout
+        for option in re.findall(r"--[a-z-]+", words):
+            assert re.search(rf"^  {option}\b", help_text, re.M), f"{script} has no {option}"
+
+
+def test_what_a_hand_has_drawn_is_read_among_few_classes():
+    """Characters by hands and a font that the model has not learned from."""
+    font = Typeface(bundled_font())
+    classifier = Classifier(str(PRETRAINED / "japanese" / "model"), only=characters_of_set("joyo"))
+    kanji = "日本語学校東京水火山川"
+    pictures = [
+        picture for c in kanji for picture in draw(c, [], [font.glyph(c)], count=4, seed=77)
+    ]
+    images = [
+        image_of(view_of(p, classifier.preprocessing), classifier.preprocessing) for p in pictures
+    ]
+    best = classifier.probabilities(np.stack(images)).argmax(1)
+    right = [classifier.characters[i] == kanji[n // 4] for n, i in enumerate(best.tolist())]
+    assert np.mean(right) > 0.85
 
 
 @pytest.mark.slow

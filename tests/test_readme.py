@@ -44,6 +44,14 @@ def test_the_readme_is_a_front_door():
     assert len(README.splitlines()) < 250
 
 
+def test_the_front_page_shows_what_the_japanese_model_reads(tmp_path):
+    shown = README.split("    $ python classify.py")[1].split("\n\n")[0]
+    command, *lines = shown.splitlines()
+    run = run_script("classify.py", *shlex.split(command), cwd=ROOT)
+    assert run.stdout.splitlines() == [line.strip() for line in lines]
+    assert "".join(line[-1] for line in lines) == "漢字龍ひネぬ"
+
+
 def test_listed_files_exist():
     listing = README.split("## The files")[1].split("`characters_dataset`")[0]
     for name in re.findall(r"^    (\S+\.(?:py|txt|lock)|\S+/)", listing, re.M):

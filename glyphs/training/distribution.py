@@ -9,10 +9,12 @@ import contextlib
 import functools
 import math
 import os
+import sys
 
 import jax
 import keras
 import numpy as np
+from jax.experimental import multihost_utils
 
 from glyphs.errors import UsageError
 from glyphs.training import hosts
@@ -46,9 +48,25 @@ def connect(team):
         counts = team.share(team.gather(jax.local_device_count()))
         if len(set(counts)) > 1:
             raise UsageError(f"the processes have {counts} devices; all need the same number")
+        with _no_stdout():
+            multihost_utils.sync_global_devices("all are there")
     team.heed_sigterm()
     parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
     keras.distribution.set_distribution(parallel)
+
+
+@contextlib.contextmanager
+def _no_stdout():
+    """Keep from the log what Gloo prints when processes on CPUs first meet."""
+    sys.stdout.flush()
+    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def _take_gpus(team):
@@ -141,8 +159,6 @@ def from_first(arrays):
     """
     if jax.process_count() == 1:
         return arrays
-    from jax.experimental import multihost_utils
-
     return [np.asarray(array) for array in multihost_utils.broadcast_one_to_all(arrays)]
 
 

@@ -65,6 +65,7 @@ class Team:
         # About the end.
         self._gone, self._all_done = set(), threading.Event()
         self._ending = threading.Lock()
+        self._stderr = os.dup(2)
         self._wake, self._alarm = socket.socketpair()
         self._alarm.setblocking(False)
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
@@ -247,6 +248,7 @@ class Team:
         if not self._ending.acquire(blocking=False):
             return
         self._send_all(end=text, code=code)
+        os.dup2(self._stderr, 2)  # it may be silenced while libraries are imported
         self.log.error(text)
         # The links close as the others end; process 0 has to see it, and this is the watch.
         if self.is_first:

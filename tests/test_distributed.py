@@ -87,7 +87,7 @@ def start(compiled, toy_dataset, tmp_path):
             port = server.getsockname()[1]
         command = [
             sys.executable, "-c", TRAINER, toy_dataset, "--network", "kmnist", "--distribute",
-            "--epochs", 2, "--batch-size", 16, "--wait", 600, *options,
+            "--epochs", "2", "--batch-size", "16", "--wait", "600", *map(str, options),
         ]  # fmt: skip
         shared = {
             **os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", COUNT: str(count),
@@ -96,16 +96,14 @@ def start(compiled, toy_dataset, tmp_path):
         }  # fmt: skip
         processes = []
         for number in range(count):
-            files = [open(tmp_path / f"{name}{number}.txt", "w") for name in ("out", "err")]  # noqa: SIM115
-            processes.append(
-                subprocess.Popen(
-                    [str(word) for word in command],
-                    cwd=tmp_path,
-                    env=shared | {NUMBER: str(number)},
-                    stdout=files[0],
-                    stderr=files[1],
+            with (
+                open(tmp_path / f"out{number}.txt", "w") as out,
+                open(tmp_path / f"err{number}.txt", "w") as err,
+            ):
+                environment = shared | {NUMBER: str(number)}
+                processes.append(
+                    subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=err)
                 )
-            )
         started.extend(processes)
         return processes
 

@@ -36,6 +36,7 @@ def connect(team):
     jax.config.update("jax_enable_preemption_service", False)
     if team.count > 1:
         _take_gpus(team)
+        _keep_stdout_for_the_log()
         host = team.place.host
         port = team.share(free_port(host) if team.is_first else None)
         jax.distributed.initialize(
@@ -48,25 +49,19 @@ def connect(team):
         counts = team.share(team.gather(jax.local_device_count()))
         if len(set(counts)) > 1:
             raise UsageError(f"the processes have {counts} devices; all need the same number")
-        with _no_stdout():
-            multihost_utils.sync_global_devices("all are there")
     team.heed_sigterm()
     parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
     keras.distribution.set_distribution(parallel)
 
 
-@contextlib.contextmanager
-def _no_stdout():
-    """Keep from the log what Gloo prints when processes on CPUs first meet."""
-    sys.stdout.flush()
-    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+def _keep_stdout_for_the_log():
+    """Send elsewhere what Gloo prints on stdout when processes on CPUs meet, at its own moments."""
+    log = sys.stdout
+    log.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding=log.encoding, errors=log.errors)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
-        os.close(nowhere)
+    os.close(nowhere)
 
 
 def _take_gpus(team):

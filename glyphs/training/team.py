@@ -17,8 +17,10 @@ import threading
 import time
 import traceback
 
+from glyphs import files
 from glyphs.errors import GlyphsError, LostError, StoppedError, StorageError, UsageError
 from glyphs.training import rendezvous
+from glyphs.training.stopping import Stopping
 
 BEAT = 2  # seconds between two signs of life
 SILENCE = 30  # seconds without one after which a process is taken for lost
@@ -56,13 +58,7 @@ class Team:
         if self.count > 1:
             self._links, self.everyone = rendezvous.meet(place, about, wait=wait, warn=log.warn)
         self._values = {number: queue.SimpleQueue() for number in self._links}
-        # About stopping; see stop_is_due.
-        self._changed = threading.Condition()
-        self._is_counting = False
-        self._passed, self._counts = 0, {}
-        self._is_asked = False
-        self._stop_at = self._why = None
-        # About the end.
+        self._stopping = Stopping(self.count, self._send_all)
         self._gone, self._all_done = set(), threading.Event()
         self._ending = threading.Lock()
         self._stderr = os.dup(2)
@@ -107,16 +103,8 @@ class Team:
         signal.set_wakeup_fd(self._alarm.fileno(), warn_on_full_buffer=False)
 
     def stop_is_due(self):
-        """Return why all processes have to stop now, or None; to be asked after every step.
-
-        They stop at the same step: the one after the last that any of them has passed when the wish
-        came up. While that is being found out, none passes another.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_counting)
-            self._passed += 1
-            is_due = self._stop_at is not None and self._passed >= self._stop_at
-            return self._why if is_due else None
+        """Return why all processes stop now, at the same step, or None; to be asked after each."""
+        return self._stopping.is_due()
 
     # --- The end ---
 
@@ -125,18 +113,17 @@ class Team:
 
         Raises:
             LostError: it failed as nothing should; the traceback is printed.
-            GlyphsError, OSError, KeyboardInterrupt: those of `work`.
+            GlyphsError, OSError, KeyboardInterrupt: those of `work` that a user can cause.
         """
         try:
             result = work()
         except StoppedError:
             self._leave()
             raise
-        except (GlyphsError, OSError, KeyboardInterrupt) as error:
-            code = 130 if isinstance(error, KeyboardInterrupt) else StorageError.exit_code
-            self._tell(str(error) or "interrupted", getattr(error, "exit_code", code))
-            raise
         except BaseException as error:
+            if explained := explain(error):
+                self._tell(*explained)
+                raise
             # If JAX has lost its partner, the watch will know more.
             time.sleep(GRACE if self._links else 0)
             traceback.print_exc()
@@ -234,14 +221,13 @@ class Team:
             self._gone.add(0)
             self._all_done.set()
         elif "stop" in message:
-            self._count_all(message["stop"])
+            self._stopping.begin(message["stop"])
         elif "count" in message:
-            self._hold()
-            self._links[0].send(passed=self._passed)
+            self._links[0].send(passed=self._stopping.hold())
         elif "passed" in message:
-            self._note_passed(number, message["passed"])
+            self._stopping.note(number, message["passed"])
         elif "stop_at" in message:
-            self._stop(message["stop_at"], message["why"])
+            self._stopping.stop_at(message["stop_at"], message["why"])
 
     def _finish(self, text, code=LostError.exit_code):
         """End all processes, unless the main thread is about to."""
@@ -262,39 +248,23 @@ class Team:
                         del self._links[number]
         os._exit(code)
 
-    # --- The watch: when to stop ---
-
     def _hear_signals(self):
         if signal.SIGTERM not in self._wake.recv(64):
             return
         why = f"SIGTERM came to {self.name(self.number)}"
         if self.is_first:
-            self._count_all(why)
+            self._stopping.begin(why)
         else:
             self._links[0].send(stop=why)
 
-    def _count_all(self, why):
-        """As process 0, ask all how far they are."""
-        if self._is_asked:
-            return
-        self._is_asked, self._why = True, why
-        self._hold()
-        self._send_all(count=True)
-        self._note_passed(0, self._passed)
 
-    def _hold(self):
-        with self._changed:
-            self._is_counting = True
-
-    def _note_passed(self, number, passed):
-        self._counts[number] = passed
-        if len(self._counts) == self.count:
-            step = max(self._counts.values()) + 1
-            self._send_all(stop_at=step, why=self._why)
-            self._stop(step, self._why)
-
-    def _stop(self, step, why):
-        with self._changed:
-            self._stop_at, self._why = step, why
-            self._is_counting = False
-            self._changed.notify_all()
+def explain(error):
+    """Return the text and exit code of an error that a user can cause; None of any other."""
+    if isinstance(error, GlyphsError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted", 130
+    if isinstance(error, BrokenPipeError):
+        return "the reader of its log has gone", 141
+    reason = isinstance(error, OSError) and files.explain(error, error.filename or "output")
+    return (reason, StorageError.exit_code) if reason else None

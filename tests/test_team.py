@@ -148,7 +148,9 @@ def test_sigterm_to_all_stops_all_at_the_same_step(start):
 
 
 def test_a_process_that_never_starts_is_waited_for_then_named(start, port):
-    members = [start(number, count=4, wait=4) for number in (0, 2)]
+    other = start(2, count=4)
+    assert other.stderr.readline() == f"warning: waiting for process 0 at 127.0.0.1:{port}\n"
+    members = [start(0, count=4, wait=4), other]
     outputs = [member.communicate(timeout=GENEROUS)[1].splitlines() for member in members]
     assert outputs[0][0] == "warning: waiting for 2 of 4 processes (number 1, 3)"
     line = f"error: 2 of 4 processes (number 1, 3) did not come to 127.0.0.1:{port} within 4 s;"

@@ -66,6 +66,7 @@ def parse_args(argv=None):
         metavar="DIR",
         help="also write loss, accuracy and learning rate of each epoch for TensorBoard",
     )
+    add_processes(parser.add_argument_group("several GPUs, several machines"))
     args = parser.parse_args(argv)
     args.sides = args.sides and tuple(args.sides)
     return args
@@ -136,22 +137,56 @@ def add_weights(group):
     )
 
 
+def add_processes(group):
+    group.add_argument(
+        "--distribute",
+        action="store_true",
+        help="train on all GPUs, and with all processes that srun or mpirun has started, or that "
+        "KERAS_DISTRIBUTION_* tell of (docs/training.md)",
+    )
+    group.add_argument(
+        "--wait",
+        type=options.integer(1),
+        default=300,
+        metavar="SECONDS",
+        help="how long to wait for the other processes",
+    )
+
+
 def main(argv=None):
     args = parse_args(argv)
     if args.list:
         print_networks()
-        return
+    elif args.distribute:
+        train_together(args)
+    else:
+        train(args)
+
+
+def train_together(args):
+    """Train with the other processes; all end when one of them fails, or is asked to."""
+    from glyphs.training import backend, hosts
+    from glyphs.training.team import Team
+
+    backend.choose_jax()
+    team = Team(hosts.find_place(os.environ), wait=args.wait, log=console)
+    team.end(console.run(lambda: team.do(lambda: train(args, team))))
+
+
+def train(args, team=None):
     from glyphs.artifacts.paths import Paths, find_model
     from glyphs.training import launch
 
     args.init = args.init and find_model(args.init)
     args.network = args.network or network_of(args.init) or NETWORK
     check_network(args)
-    board = open_board(args.tensorboard)
-    files.make_folder(os.path.dirname(args.output) or ".")
-    paths = Paths(args.output)
-    for path in (paths.history, paths.curves, paths.results):
-        files.check_can_write(path)
+    is_writer = not team or team.is_first
+    board = open_board(args.tensorboard) if is_writer else None
+    if is_writer:
+        files.make_folder(os.path.dirname(args.output) or ".")
+        paths = Paths(args.output)
+        for path in (paths.history, paths.curves, paths.results):
+            files.check_can_write(path)
     dataset = open_or_build(args)
     recipe = recipe_of(args, dataset)
     run = launch.train(
@@ -162,8 +197,9 @@ def main(argv=None):
         resume=args.resume,
         log=console,
         on_epoch=board,
+        team=team,
     )
-    if run.state.phase == "done":
+    if run.state.phase == "done" and is_writer:
         write_reports(run)
 
 
@@ -212,6 +248,11 @@ def open_or_build(args):
 
     path = args.source
     if os.path.isdir(path) or (os.path.exists(path) and not is_dataset(path)):
+        if args.distribute:
+            raise UsageError(
+                f"{path}: --distribute wants a dataset; make one first: python create_dataset.py "
+                f"{path}"
+            )
         path = build_dataset(args)
     dataset = open_dataset(path)
     if args.validation_split and path == args.source and len(dataset.X_val):

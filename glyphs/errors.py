@@ -54,3 +54,19 @@ class StorageError(GlyphsError):
     """No space left, or no permission to read or write."""
 
     exit_code = 4
+
+
+class LostError(GlyphsError):
+    """Another process of a training has failed, was killed, or did not come."""
+
+    exit_code = 6
+
+    def __init__(self, text, exit_code=exit_code):
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class StoppedError(GlyphsError):
+    """A training was asked to stop, and has written what it needs to go on."""
+
+    exit_code = 143  # as the shell says of what SIGTERM has ended

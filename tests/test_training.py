@@ -215,6 +215,31 @@ def test_every_sample_comes_once_an_epoch(dataset):
     np.testing.assert_array_equal(np.bincount(labels), np.bincount(dataset.y_train))
 
 
+def test_an_epoch_in_two_parts_is_the_same_epoch(dataset, tmp_path):
+    recipe = dataclasses.replace(RECIPE, augment="classic")
+    train_images = Splits(dataset, recipe).train
+    whole, cut = (make(dataset, tmp_path / name, recipe) for name in ("whole", "cut"))
+    whole.learner.start(144)
+    figures = whole.learner.fit(whole.batches(train_images), cycle=0)
+    cut.learner.start(144)
+    first_part = cut.batches(train_images)
+    first_part.order = first_part.order[: 3 * recipe.batch_size]
+    assert cut.learner.fit(first_part, cycle=0) != figures
+    cut.state.batches_done = 3
+    rest = cut.batches(train_images)
+    assert len(rest) == 8 - 3
+    assert cut.learner.fit(rest, cycle=0, metrics=cut.learner.metrics) == figures
+    for one, other in zip(cut.learner.variables, whole.learner.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_each_process_draws_distortions_of_its_own(dataset):
+    images = dataset.X_train[:4]
+    drawn = [Distortion("classic", (1, 2), process)(images, 3) for process in (0, 1, 2)]
+    assert len({part.tobytes() for part in drawn}) == 3
+    np.testing.assert_array_equal(drawn[0], Distortion("classic", (1, 2))(images, 3))
+
+
 def test_a_val_loss_that_is_no_number_stops_the_training_too(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(Learner, "evaluate", lambda self, images: (math.inf, 0.1))
     with pytest.raises(GlyphsError, match="the val_loss is inf in epoch 1"):

@@ -49,6 +49,17 @@ def import_keras():
         import tensorflow  # noqa: F401  Keras does in its first epoch, whatever the backend
 
 
+def choose_jax():
+    """Let Keras compute by JAX, by which alone it distributes a training.
+
+    Raises:
+        UsageError: KERAS_BACKEND names another backend.
+    """
+    name = os.environ.setdefault("KERAS_BACKEND", "jax")
+    if name != "jax":
+        raise UsageError(f"--distribute wants KERAS_BACKEND=jax. Received: KERAS_BACKEND={name}")
+
+
 def versions():
     """Return the versions that a result may depend on."""
     import keras

@@ -130,9 +130,23 @@ class Batches(keras.utils.PyDataset):
         distort: None, or a function `(images, number of the batch)` -> images.
         weights: None, or float32 `(n_classes,)`: the weight of each class in the loss.
         sides: None, or a function of the batch's number that returns the side of its images.
+        first: number of the first batch to give out, where those before it are done.
+        share: None, or a function that returns, of the numbers of a batch, those that this process
+            gives out.
     """
 
-    def __init__(self, images, order, batch_size, *, distort=None, weights=None, sides=None):
+    def __init__(
+        self,
+        images,
+        order,
+        batch_size,
+        *,
+        distort=None,
+        weights=None,
+        sides=None,
+        first=0,
+        share=None,
+    ):
         super().__init__()
         self.images = images
         self.order = order
@@ -140,12 +154,16 @@ class Batches(keras.utils.PyDataset):
         self.distort = distort
         self.weights = weights
         self.sides = sides
+        self.first = first
+        self.share = share
 
     def __len__(self):
-        return math.ceil(len(self.order) / self.batch_size)
+        return math.ceil(len(self.order) / self.batch_size) - self.first
 
     def __getitem__(self, i):
-        x, y = self.images.take(self.order[i * self.batch_size : (i + 1) * self.batch_size])
+        i += self.first
+        chosen = self.order[i * self.batch_size : (i + 1) * self.batch_size]
+        x, y = self.images.take(self.share(chosen) if self.share else chosen)
         if self.distort:
             x = self.distort(x, i)
         if self.sides:
@@ -186,15 +204,19 @@ class Distortion:
     Args:
         preset: name of one of PRESETS.
         key: `(seed, epoch)`, of the random streams.
+        process: number of the process that distorts; each draws its own.
     """
 
-    def __init__(self, preset, key):
+    def __init__(self, preset, key, process=0):
         self.preset = PRESETS[preset]
         self.key = tuple(key)
+        self.process = process
 
     def __call__(self, images, number):
         angles = np.full(len(images), self.preset.angle)
-        return distort_block(images, self.preset, angles, (*self.key, number))
+        # Streams of their own, which are not those of Sides either.
+        of_process = (1 + self.process,) if self.process else ()
+        return distort_block(images, self.preset, angles, (*self.key, number, *of_process))
 
 
 def balanced_weights(labels, n_classes):
@@ -213,7 +235,7 @@ def balanced_weights(labels, n_classes):
     return weights.astype(np.float32)
 
 
-def epoch_batches(images, recipe, epochs_done, n_classes):
+def epoch_batches(images, recipe, epochs_done, n_classes, *, first=0, share=None, process=0):
     """Return the Batches of the next epoch: an order, and distortions, of its own.
 
     Args:
@@ -221,13 +243,18 @@ def epoch_batches(images, recipe, epochs_done, n_classes):
         recipe: recipe.Recipe.
         epochs_done: so many epochs were before; order and distortions depend on it and the seed.
         n_classes: number of classes.
+        first: number of the first batch, where those before it are done.
+        share: None, or the function that tells which rows of a batch this process gives out.
+        process: number of this process.
     """
     key = (recipe.seed, epochs_done)
     return Batches(
         images,
         np.random.default_rng(key).permutation(len(images)),
         recipe.batch_size,
-        distort=Distortion(recipe.augment, key) if recipe.augment else None,
+        distort=Distortion(recipe.augment, key, process) if recipe.augment else None,
         sides=Sides(recipe.sides, key) if recipe.sides else None,
         weights=balanced_weights(images.labels, n_classes) if recipe.class_weights else None,
+        first=first,
+        share=share,
     )

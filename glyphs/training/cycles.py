@@ -13,7 +13,7 @@ from glyphs.errors import GlyphsError
 
 @dataclasses.dataclass
 class State:
-    """Where a training is, between two epochs.
+    """Where a training is: between two epochs, or within one where it was asked to stop.
 
     Attributes:
         phase: "search", "refit" or "done".
@@ -27,6 +27,8 @@ class State:
         history: one dict per epoch.
         test: loss and accuracy of the searched weights on the test split, once measured.
         seconds: training time so far.
+        batches_done: batches done of the epoch that is under way.
+        metrics: the sums of its loss and accuracy so far, as Keras keeps them.
     """
 
     phase: str = "search"
@@ -40,6 +42,8 @@ class State:
     history: list = dataclasses.field(default_factory=list)
     test: dict | None = None
     seconds: float = 0.0
+    batches_done: int = 0
+    metrics: list = dataclasses.field(default_factory=list)
 
 
 def most_epochs(state, recipe):
@@ -75,6 +79,7 @@ def note_epoch(state, recipe, figures, learning_rate, seconds):
             )
     state.epoch += 1
     state.epochs_done += 1
+    state.batches_done, state.metrics = 0, []
     state.seconds += seconds
     state.history.append(
         {

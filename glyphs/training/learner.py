@@ -55,7 +55,7 @@ class Learner:
         # What is measured and saved computes in float32, whatever the network learns in. It is
         # copied before compile(), whose loss a copy could not take along.
         self._float32 = optimizer.in_float32(self.model) if recipe.mixed_precision else None
-        loss = optimizer.make_loss(recipe.label_smoothing, n_classes)
+        self.loss = loss = optimizer.make_loss(recipe.label_smoothing, n_classes)
         self.model.compile(
             optimizer=optimizer.make_optimizer(recipe, math.ceil(n_images / recipe.batch_size)),
             loss=loss,
@@ -81,21 +81,28 @@ class Learner:
         self._float32.set_weights(self.model.get_weights())
         return self._float32
 
-    def fit(self, batches, *, cycle, callbacks=()):
-        """Train one epoch.
+    @property
+    def metrics(self):
+        """The sums of loss and accuracy in this epoch so far: floats."""
+        return [float(variable) for variable in self.model.metrics_variables]
+
+    def fit(self, batches, *, cycle, callbacks=(), metrics=()):
+        """Train one epoch, or the rest of one.
 
         Args:
             batches: Batches.
             cycle: number of the cycle, from 0, whose learning rate is due.
             callbacks: of Keras.
+            metrics: what `metrics` was after the batches that are done already.
 
         Returns:
             dict of loss and accuracy.
         """
         if self.recipe.schedule == "cycles":
             self.model.optimizer.learning_rate = self.recipe.learning_rates[cycle]
+        callbacks = [GoOn(metrics), *callbacks] if metrics else list(callbacks)
         history = self.model.fit(
-            batches, epochs=1, shuffle=False, verbose=0, callbacks=list(callbacks)
+            batches, epochs=1, shuffle=False, verbose=0, callbacks=callbacks
         ).history
         return {"loss": history["loss"][0], "accuracy": history["accuracy"][0]}
 
@@ -110,3 +117,19 @@ class Learner:
         if self.recipe.half_precision:
             weights = self.model.get_weights()
             self.model.set_weights([saving.halved(w).astype(np.float32) for w in weights])
+
+
+class GoOn(keras.callbacks.Callback):
+    """Counts loss and accuracy of an epoch on from where they were.
+
+    Args:
+        metrics: floats, what Learner.metrics was then.
+    """
+
+    def __init__(self, metrics):
+        super().__init__()
+        self.metrics = metrics
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable, value in zip(self.model.metrics_variables, self.metrics, strict=True):
+            variable.assign(value)

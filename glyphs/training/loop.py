@@ -37,6 +37,8 @@ class Training:
         paths: paths.Paths of the model files.
     """
 
+    make_learner = Learner
+
     def __init__(self, dataset, build_network, recipe, prefix, *, log, on_epoch=None):
         self.dataset = dataset
         self.recipe = recipe
@@ -48,7 +50,7 @@ class Training:
         self.state = cycles.State()
         self.best_weights = None
         image_size = dataset.preprocessing.image_size
-        self.learner = Learner(
+        self.learner = self.make_learner(
             build_network, recipe, image_size, dataset.class_names, dataset.characters
         )
 
@@ -74,8 +76,7 @@ class Training:
                 "network those that it is validated on"
             )
         self.learner.start(len(splits.train), say=self.log.say)
-        # A checkpoint holds the weights, the best weights and Adam's two moments, as float32.
-        files.check_can_write(self.paths.checkpoint, 16 * self.learner.model.count_params())
+        self.check_room()
         if resume and not self.restore(splits):
             return
         self.say_what_is_trained(splits)
@@ -84,6 +85,11 @@ class Training:
         except KeyboardInterrupt:
             raise KeyboardInterrupt(self.what_is_safe()) from None
         self.save(splits)
+
+    def check_room(self):
+        """Raise StorageError unless there is room for checkpoints."""
+        # One holds the weights, the best weights and Adam's two moments, as float32.
+        files.check_can_write(self.paths.checkpoint, 16 * self.learner.model.count_params())
 
     def say_what_is_trained(self, splits):
         data, say = self.dataset, self.log.say
@@ -99,16 +105,20 @@ class Training:
     def train(self, splits):
         """Do epoch after epoch, until the search and the refit are done."""
         state, recipe, learner = self.state, self.recipe, self.learner
-        n_classes = len(self.dataset.class_names)
         while state.phase != "done":
             # A single epoch.
             started = time.perf_counter()
             images = splits.train if state.phase == "search" else splits.all
-            batches = epoch_batches(images, recipe, state.epochs_done, n_classes)
+            batches = self.batches(images)
             title = words.title(state, recipe, cycles.most_epochs(state, recipe))
             with self.log.Progress("batches") as progress:
                 shown = self.progress_of_epoch(progress, len(batches), title, splits)
-                figures = learner.fit(batches, cycle=state.cycle, callbacks=shown.callbacks)
+                figures = learner.fit(
+                    batches,
+                    cycle=state.cycle,
+                    callbacks=[*shown.callbacks, *self.callbacks(batches)],
+                    metrics=state.metrics,
+                )
             if state.phase == "search":  # a refit leaves nothing to validate on
                 figures["val_loss"], figures["val_accuracy"] = learner.evaluate(splits.val)
             seconds = time.perf_counter() - started
@@ -135,6 +145,18 @@ class Training:
             self.write_checkpoint()
             if self.on_epoch:
                 self.on_epoch(state.history)
+
+    def batches(self, images):
+        """Return the Batches of the epoch that comes; those that are left, if it was begun."""
+        state = self.state
+        n_classes = len(self.dataset.class_names)
+        return epoch_batches(
+            images, self.recipe, state.epochs_done, n_classes, first=state.batches_done
+        )
+
+    def callbacks(self, batches):
+        """Return what Keras is to call during an epoch: nothing, in one process."""
+        return []
 
     def progress_of_epoch(self, progress, steps, title, splits):
         state, recipe = self.state, self.recipe
@@ -208,22 +230,31 @@ class Training:
 
     def restore(self, splits):
         """Load the checkpoint, if there is one. Return False if the run had already finished."""
-        path = self.paths.checkpoint
-        if not os.path.exists(path):
-            if checkpoint.is_finished(self.prefix, self.identity, self.recipe):
-                self.log.say(f"{self.paths.architecture}: this run has finished; nothing to resume")
-                return False
+        path, found = self.paths.checkpoint, self.find_checkpoint()
+        if found == "finished":
+            self.log.say(f"{self.paths.architecture}: this run has finished; nothing to resume")
+            return False
+        if found == "nothing":
             self.log.say(f"no checkpoint {path}: starting with the first epoch")
             return True
-        self.state, values, self.best_weights = checkpoint.read(
-            path, self.identity, self.learner.variables
-        )
+        self.state, values, self.best_weights = self.read_checkpoint()
         if self.state.phase == "refit":  # whose schedule has other steps
             self.learner.start(len(splits.all), say=self.log.say)
         for variable, value in zip(self.learner.variables, values, strict=True):
             variable.assign(value)
-        self.log.say(f"resumed from {path}: {self.state.epochs_done} epochs done")
+        batches = f" and {self.state.batches_done} batches" if self.state.batches_done else ""
+        self.log.say(f"resumed from {path}: {self.state.epochs_done} epochs{batches} done")
         return True
+
+    def find_checkpoint(self):
+        """Return what there is of an earlier run: "checkpoint", "finished" or "nothing"."""
+        if os.path.exists(self.paths.checkpoint):
+            return "checkpoint"
+        is_finished = checkpoint.is_finished(self.prefix, self.identity, self.recipe)
+        return "finished" if is_finished else "nothing"
+
+    def read_checkpoint(self):
+        return checkpoint.read(self.paths.checkpoint, self.identity, self.learner.variables)
 
     def what_is_safe(self):
         """Return in words from where an interrupted run can go on."""

@@ -114,6 +114,22 @@ def test_when_one_is_killed_the_others_end_and_name_it(start, victim):
         assert err.startswith(line)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_when_one_falls_silent_the_others_end_and_name_it(start, victim):
+    members = start_all(start, 2, STEPS="10000000")
+    members[victim].send_signal(signal.SIGSTOP)  # as if its machine were lost
+    line = f"error: process {victim} of 2 on {socket.gethostname()} has not been heard of for 30 s"
+    assert ends_of([members[1 - victim]]) == [(6, line)]
+
+
+def test_ctrl_c_in_one_ends_all(start):
+    members = start_all(start, 2)
+    members[1].send_signal(signal.SIGINT)
+    line = f"error: process 1 of 2 on {socket.gethostname()}: interrupted"
+    assert ends_of(members) == [(130, line), (130, "error: interrupted")]
+
+
 @pytest.mark.parametrize("how", ["ours", "bug"])
 @pytest.mark.parametrize("failing", [0, 2])
 def test_an_error_in_one_ends_all_with_its_text(start, failing, how):

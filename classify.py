@@ -41,6 +41,7 @@ def parse_args(argv=None):
         "right a little more often",
     )
     options.add_only(parser)
+    options.add_workers(parser)
     doubt = parser.add_argument_group("doubt")
     doubt.add_argument(
         "--reject",
@@ -108,7 +109,11 @@ def main(argv=None):
 
     paths = expand(args.pictures, on_error)
     predictions = classifier.classify(
-        paths, top=args.top or 1, keep=bool(args.explain), accuracy=accuracy
+        paths,
+        top=args.top or 1,
+        keep=bool(args.explain),
+        accuracy=accuracy,
+        workers=args.workers,
     )
     predictions = report_errors(predictions, on_error)
     predictions = explain(predictions)

@@ -1,7 +1,11 @@
-"""Work in several processes: results in order, no orphans, quiet on Ctrl-C."""
+"""Work in several processes: results in order, no orphans, quiet on Ctrl-C; or in threads.
 
-import concurrent.futures
-import multiprocessing
+What starts processes and threads is imported late: one picture is classified without.
+"""
+
+import collections
+import functools
+import itertools
 import os
 import signal
 import threading
@@ -11,6 +15,7 @@ from glyphs.errors import GlyphsError
 
 # Starting a process costs about as much as decoding this many pictures.
 FEW = 2000
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def unseen(done, total):
@@ -29,48 +34,80 @@ def workers_for(count, *, few):
     return 1 if count < few else default_workers()
 
 
-def run_ordered(function, tasks, *, workers):
+def run_ordered(function, tasks, *, workers, here=0):
     """Yield `function(*task)` for every task, in the order of the tasks.
 
     With one worker the work is done in this process. At most a few tasks per worker are under
-    way at a time, so results cannot pile up in memory.
+    way at a time, so results cannot pile up in memory, and tasks may be endless.
 
     Args:
         function: importable by name, as are its arguments (processes are spawned).
         tasks: iterable of argument tuples.
         workers: number of processes.
+        here: how many of the first tasks are done in this process, while the others start.
     """
-    if workers == 1:
-        for task in tasks:
+    tasks = iter(tasks)
+    # One more than is done here, if there are so many, is worth the processes.
+    first = [] if workers == 1 else list(itertools.islice(tasks, here + 1))
+    if len(first) <= here or workers == 1:
+        for task in itertools.chain(first, tasks):
             yield function(*task)
         return
+    first, tasks = first[:here], itertools.chain(first[here:], tasks)
+    import concurrent.futures.process
+    import multiprocessing
+
     context = multiprocessing.get_context("spawn")
     executor = concurrent.futures.ProcessPoolExecutor(workers, context, prepare_worker)
+    # There is a process for each core: NumPy's own threads would only get into their way. It reads
+    # this when it is loaded, which may be before prepare_worker is.
+    threads = os.environ.get(BLAS_THREADS)
+    os.environ[BLAS_THREADS] = threads or "1"
     try:
-        pending = []
+        pending = collections.deque(
+            executor.submit(function, *task) for task in itertools.islice(tasks, 4 * workers)
+        )
+        for task in first:
+            yield function(*task)
         for task in tasks:
+            yield pending.popleft().result()
             pending.append(executor.submit(function, *task))
-            if len(pending) >= 4 * workers:
-                yield pending.pop(0).result()
         while pending:
-            yield pending.pop(0).result()
+            yield pending.popleft().result()
     except concurrent.futures.process.BrokenProcessPool:
         raise GlyphsError(
             "a worker process was killed, perhaps for want of memory; try --workers 1"
         ) from None
     finally:
+        if threads is None:
+            os.environ.pop(BLAS_THREADS, None)
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def in_threads(function, items):
+    """Return a list of `function(item)` for each item, done in a thread per core.
+
+    For functions that mostly leave the interpreter alone, as ONNX Runtime does.
+    """
+    return [function(items[0])] if len(items) == 1 else list(_threads().map(function, items))
+
+
+@functools.cache
+def _threads():
+    import concurrent.futures
+
+    return concurrent.futures.ThreadPoolExecutor(default_workers(), "glyphs")
 
 
 def prepare_worker():
     """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
     warnings.simplefilter("ignore")  # as console.run does
-    # There is a process for each core: NumPy's own threads would only take time to start.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent():
+    import multiprocessing
+
     multiprocessing.parent_process().join()
     os._exit(1)

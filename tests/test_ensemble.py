@@ -7,23 +7,27 @@ from scipy import ndimage
 from glyphs.artifacts.doubt import store_doubt
 from glyphs.artifacts.saving import write_model
 from glyphs.errors import UsageError
+from glyphs.images import looking
 from glyphs.images import preprocessing as preprocessing_module
 from glyphs.images.preprocessing import Preprocessing, read_image
-from glyphs.inference import Classifier, Ensemble, ensemble
+from glyphs.inference import Classifier, Ensemble
 from glyphs.inference.temperature import with_temperature
 from glyphs.inference.views import VIEWS, views_of
 from glyphs.networks.kanji import kanji
 from glyphs.networks.kuzushiji import kuzushiji_fcn
 
 
-def write_small(prefix, names, preprocessing, characters=None):
-    network = kanji(preprocessing.image_size, len(names), filters=(2, 2, 2), units=4)
+def small_kanji(image_size, n_classes):
+    return kanji(image_size, n_classes, filters=(2, 2, 2), units=4)
+
+
+def write_small(prefix, names, preprocessing, characters=None, network=small_kanji):
     facts = {
         "class_names": names,
         "characters": characters or [None] * len(names),
         "preprocessing": preprocessing.to_json(),
     }
-    write_model(str(prefix), network, facts)
+    write_model(str(prefix), network(preprocessing.image_size, len(names)), facts)
     return str(prefix)
 
 
@@ -118,7 +122,7 @@ def test_a_picture_is_looked_at_once_for_models_that_see_alike(models, paths, mo
         looks.append(path)
         return preprocessing_module.see(path, *arguments, **options)
 
-    monkeypatch.setattr(ensemble, "see", see)
+    monkeypatch.setattr(looking, "see", see)
     list(Ensemble([models[0], models[0]]).classify(paths))
     assert looks == paths
     list(Ensemble(models).classify(paths))

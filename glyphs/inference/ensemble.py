@@ -3,7 +3,6 @@
 import numpy as np
 
 from glyphs.errors import UsageError
-from glyphs.images.preprocessing import see
 from glyphs.inference.classifier import Classifier
 from glyphs.inference.prediction import Answering
 
@@ -71,15 +70,9 @@ class Ensemble(Answering):
         """Raise UsageError: models are calibrated one by one, not together."""
         raise UsageError("models are calibrated one by one; to reject, give one --model")
 
-    def look(self, path, data=None):
-        seen = {}
-        for classifier in self.classifiers:
-            preprocessing, own_size = classifier.preprocessing, classifier.takes_any_size
-            if (preprocessing, own_size) not in seen:
-                seen[preprocessing, own_size] = see(
-                    path, preprocessing, own_size=own_size, data=data
-                )
-        return [seen[c.preprocessing, c.takes_any_size] for c in self.classifiers]
+    @property
+    def _ways(self):
+        return [way for classifier in self.classifiers for way in classifier._ways]
 
     def ask(self, images):
         return self._mean(

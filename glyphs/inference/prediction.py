@@ -6,9 +6,10 @@ import itertools
 import numpy as np
 
 from glyphs.errors import BlankError, PictureError
+from glyphs.images.looking import images_of, look
 from glyphs.images.preprocessing import Seen
 
-BATCH = 128  # pictures in one run of a network
+BATCH = 128  # pictures that are taken at a time; more of them are worth threads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Answering:
         characters: list: the character of each class, or None where its name does not tell.
     """
 
-    def classify(self, paths, *, top=1, keep=False, accuracy=None):
+    def classify(self, paths, *, top=1, keep=False, accuracy=None, workers=1):
         """Classify picture files, each of one character.
 
         Args:
@@ -84,6 +85,8 @@ class Answering:
                 one, as they may be large.
             accuracy: None, or the share of right answers wanted, 0..1: answers that are not sure
                 enough for it, and blank pictures, are `rejected`.
+            workers: processes that decode many pictures; None: one per core. With more than one,
+                the calling script must be importable: under `if __name__ == "__main__":`.
 
         Returns:
             Iterator of a Prediction per path, in order. One that cannot be read has an `error`.
@@ -92,7 +95,7 @@ class Answering:
             UsageError: there is no threshold for this accuracy.
         """
         threshold = None if accuracy is None else self.threshold(accuracy)
-        return self._classify(iter(paths), top, keep, threshold)
+        return self._classify(iter(paths), top, keep, threshold, workers)
 
     def threshold(self, accuracy):
         """Return the least probability to believe, 0..1, for a share of right answers.
@@ -112,6 +115,11 @@ class Answering:
         Raises:
             PictureError: it cannot be read, or (BlankError) is blank.
         """
+        return look(path, self._ways, data)
+
+    @property
+    def _ways(self):
+        """How each model sees pictures: list of `(Preprocessing, own_size)`."""
         raise NotImplementedError
 
     def ask(self, images):
@@ -123,8 +131,7 @@ class Answering:
 
         Args:
             path: what to call it.
-            found: float32 `(n_classes,)`, a row of what `ask` returns; or the PictureError of
-                `look`.
+            found: float32 `(n_classes,)`, 0..1; or the PictureError that says why there is none.
             top: how many candidates to return.
             threshold: None, or the least probability to believe, 0..1.
             seen: the Seen to keep with it.
@@ -137,25 +144,31 @@ class Answering:
         rejected = does_reject and candidates[0].probability < threshold
         return Prediction(path, candidates, seen=seen, rejected=rejected)
 
-    def _classify(self, paths, top, keep, threshold):
-        while batch := list(itertools.islice(paths, 1 if keep else BATCH)):
-            yield from self._classify_batch(batch, top, keep, threshold)
+    def _classify(self, paths, top, keep, threshold, workers):
+        if keep:
+            yield from self._classify_and_keep(paths, top, threshold)
+            return
+        taken = list(itertools.islice(paths, BATCH))
+        if len(taken) < BATCH:
+            found = ask_about(images_of(taken, self._ways), self.ask)
+            answers = zip(taken, found, strict=True)
+        else:
+            from glyphs.inference import bulk
 
-    def _classify_batch(self, paths, top, keep, threshold):
-        images, found, kept = {}, {}, {}
-        for i, path in enumerate(paths):
+            paths = itertools.chain(taken, paths)
+            answers = bulk.answers(paths, self._ways, self.ask, workers=workers)
+        for path, found in answers:
+            yield self.predict(path, found, top=top, threshold=threshold)
+
+    def _classify_and_keep(self, paths, top, threshold):
+        for path in paths:
             try:
-                seen = self.look(path)
+                seen = look(path, self._ways)
             except PictureError as error:
-                found[i] = error
+                yield self.predict(path, error, threshold=threshold)
                 continue
-            images[i] = [one.image for one in seen]
-            if keep:
-                kept[i] = seen[0]
-        answers = self.ask(list(images.values())) if images else []
-        found |= zip(images, answers, strict=True)
-        for i, path in enumerate(paths):
-            yield self.predict(path, found[i], top=top, threshold=threshold, seen=kept.get(i))
+            (found,) = self.ask([[one.image for one in seen]])
+            yield self.predict(path, found, top=top, threshold=threshold, seen=seen[0])
 
     def _candidates(self, probabilities, top):
         best = np.argsort(-probabilities, kind="stable")[:top]
@@ -163,3 +176,18 @@ class Answering:
             Candidate(self.class_names[label], self.characters[label], float(probabilities[label]))
             for label in best.tolist()
         )
+
+
+def ask_about(looks, ask):
+    """Ask about the pictures that could be read.
+
+    Args:
+        looks: list: for each picture the list of its images, or its PictureError.
+        ask: function from a list of `n` lists of images to float32 `(n, n_classes)`.
+
+    Returns:
+        list of float32 `(n_classes,)`; a PictureError stays what it is.
+    """
+    images = [look for look in looks if not isinstance(look, PictureError)]
+    rows = iter(ask(images) if images else ())
+    return [look if isinstance(look, PictureError) else next(rows) for look in looks]

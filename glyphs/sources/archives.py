@@ -19,8 +19,9 @@ import zlib
 from glyphs import files
 from glyphs.errors import PictureError, StorageError, UsageError
 from glyphs.images.decode import reason_of
-from glyphs.sources.listing import MAC_FORKS, MAX_FILE, Listing, natural_key, refuse_bomb
+from glyphs.sources.listing import MAC_FORKS, MAX_FILE, Listing, refuse_bomb
 from glyphs.sources.members import ENCRYPTED, OTHER_METHOD, TarMembers, ZipMembers
+from glyphs.sources.natural import natural_key
 
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,

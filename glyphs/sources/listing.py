@@ -7,14 +7,14 @@ them a source is.
 import collections
 import io
 import os
-import re
 
 from glyphs import files
 from glyphs.errors import PictureError, StorageError, UsageError
-from glyphs.images.decode import MAX_BYTES, read_picture, reason_of
+from glyphs.images.decode import read_picture, reason_of
 from glyphs.sources.index import Samples
+from glyphs.sources.natural import natural_key, natural_sorted
 
-MAX_FILE = MAX_BYTES  # of a picture in an archive, unpacked
+MAX_FILE = 500_000_000  # that is read whole
 # Pictures are compressed already, and text shrinks tenfold: what unpacks to this many times its
 # size is a bomb. Small archives may hold blank bitmaps.
 MAX_RATIO = 200
@@ -133,13 +133,6 @@ def join(folder, name):
     return f"{folder}/{name}" if folder else name
 
 
-def natural_key(name):
-    """Return a sort key under which `2.png` comes before `10.png`."""
-    parts = re.split(r"([0-9]+)", name)
-    parts[1::2] = map(int, parts[1::2])
-    return parts, name
-
-
 def refuse_bomb(path, size, stored):
     """Raise UsageError if so many stored bytes should not unpack to `size` bytes."""
     if size > SMALL and size > MAX_RATIO * stored:
@@ -186,7 +179,7 @@ class FolderListing(Listing):
             raise StorageError(f"{path}: cannot be listed ({error.strerror})") from error
 
         for folder, names, hidden in scan(source, on_error=refuse):
-            self.tree[folder] = names
+            self.tree[folder] = list(names)
             self.skipped["hidden"] += hidden
         self.skipped += collections.Counter()  # drops zeros
 
@@ -248,8 +241,8 @@ class Files(Samples):
 def scan(folder, *, on_error):
     """Yield `(relative folder, names of its files, hidden entries)` of a folder and all below it.
 
-    Files in natural order, each folder before its sub-folders, these in natural order. Links to
-    folders are followed, except back to a folder above.
+    Names are an iterator, in natural order; each folder before its sub-folders, these in natural
+    order. Links to folders are followed, except back to a folder above.
 
     Args:
         folder: path.
@@ -275,7 +268,7 @@ def scan(folder, *, on_error):
         except OSError as error:
             on_error(path, error)
             continue
-        yield relative, sorted(names, key=natural_key), hidden
+        yield relative, natural_sorted(names), hidden
         for name in sorted(subfolders, key=natural_key, reverse=True):
             waiting.append((join(relative, name), os.path.join(path, name), (*above, identity)))
 

@@ -141,7 +141,7 @@ class Models:
         prefix = self.prefixes[name]
         if not os.path.isfile(Paths(prefix).architecture) and name != self.default:
             raise RefusedError(404, f"the model {name} is no longer there; choose another")
-        classifier = Classifier(prefix, notify=self.notify, spins=False)
+        classifier = Classifier(prefix, notify=self.notify)
         return Model(name, prefix, classifier, self.pool)
 
     @property

@@ -1,0 +1,37 @@
+"""A picture as each of several networks sees it; and what a process does that looks at many."""
+
+from glyphs.errors import PictureError
+from glyphs.images.preprocessing import see
+
+
+def look(path, ways, data=None):
+    """Look at a picture in several ways, once in each.
+
+    Args:
+        path: a picture file.
+        ways: list of `(Preprocessing, own_size)`, as see takes them.
+        data: its bytes, where they are at hand; `path` is then only its name.
+
+    Returns:
+        list of Seen, one for each way.
+
+    Raises:
+        PictureError: it cannot be read, or (BlankError) is blank.
+    """
+    seen = {way: see(path, way[0], own_size=way[1], data=data) for way in dict.fromkeys(ways)}
+    return [seen[way] for way in ways]
+
+
+def images_of(paths, ways):
+    """Return for each picture the list of its images, uint8 `(height, width)`; or its PictureError.
+
+    Args:
+        paths, ways: as for look.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append([seen.image for seen in look(path, ways)])
+        except PictureError as error:
+            found.append(error)
+    return found

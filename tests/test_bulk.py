@@ -16,10 +16,9 @@ from test_ensemble import write_small
 
 from glyphs import parallel
 from glyphs.errors import GlyphsError, PictureError
-from glyphs.images.looking import look
+from glyphs.images.looking import ask_about, look
 from glyphs.images.preprocessing import Preprocessing
 from glyphs.inference import Classifier, Ensemble, bulk
-from glyphs.inference.prediction import ask_about
 from glyphs.networks.kuzushiji import kuzushiji_fcn
 
 # A script that classifies so many pictures, with workers, and prints the peak of its memory in kB.

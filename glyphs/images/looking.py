@@ -35,3 +35,18 @@ def images_of(paths, ways):
         except PictureError as error:
             found.append(error)
     return found
+
+
+def ask_about(looks, ask):
+    """Ask about the pictures that could be read.
+
+    Args:
+        looks: list: for each picture the list of its images, or its PictureError.
+        ask: function from a list of `n` lists of images to float32 `(n, n_classes)`.
+
+    Returns:
+        list of float32 `(n_classes,)`; a PictureError stays what it is.
+    """
+    images = [look for look in looks if not isinstance(look, PictureError)]
+    rows = iter(ask(images) if images else ())
+    return [look if isinstance(look, PictureError) else next(rows) for look in looks]

@@ -10,8 +10,7 @@ import concurrent.futures
 import itertools
 
 from glyphs import parallel
-from glyphs.images.looking import images_of
-from glyphs.inference.prediction import ask_about
+from glyphs.images.looking import ask_about, images_of
 
 CHUNK = 64  # pictures that go from hand to hand
 FEW = 512  # pictures that are decoded by the time that other processes have started

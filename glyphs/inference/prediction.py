@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 
 from glyphs.errors import BlankError, PictureError
-from glyphs.images.looking import images_of, look
+from glyphs.images.looking import ask_about, images_of, look
 from glyphs.images.preprocessing import Seen
 
 BATCH = 128  # pictures that are taken at a time; more of them are worth threads
@@ -176,18 +176,3 @@ class Answering:
             Candidate(self.class_names[label], self.characters[label], float(probabilities[label]))
             for label in best.tolist()
         )
-
-
-def ask_about(looks, ask):
-    """Ask about the pictures that could be read.
-
-    Args:
-        looks: list: for each picture the list of its images, or its PictureError.
-        ask: function from a list of `n` lists of images to float32 `(n, n_classes)`.
-
-    Returns:
-        list of float32 `(n_classes,)`; a PictureError stays what it is.
-    """
-    images = [look for look in looks if not isinstance(look, PictureError)]
-    rows = iter(ask(images) if images else ())
-    return [look if isinstance(look, PictureError) else next(rows) for look in looks]

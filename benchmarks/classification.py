@@ -5,9 +5,10 @@
 
 FOLDER holds one folder per class; without it, characters are drawn. model.py trains on them, for
 one epoch a cycle, as the time to classify does not depend on how long one trained. In bulk, both
-classify some 2,000 picture files, models loaded and warm, each in a process of its own: beside
-TensorFlow, ONNX Runtime would be slower than it is in classify.py. Cold is one picture by a new
-process, from its start to its end. First checks that both give the same probabilities.
+classify some 8,000 picture files, models loaded and warm, each in a process of its own: beside
+TensorFlow, ONNX Runtime would be slower than it is in classify.py. The limit is what all cores
+need for decoding and for the network, one after the other, each alone and warm. Cold is one picture
+by a new process, from its start to its end. First checks that both give the same probabilities.
 """
 
 import concurrent.futures
@@ -20,8 +21,12 @@ import tempfile
 import time
 
 import measuring
+import numpy as np
 
-BULK = 2000
+from glyphs import parallel
+from glyphs.images.looking import images_of
+
+BULK = 8000
 BULK_ROUNDS = 7
 COLD_ROUNDS = 5
 
@@ -43,8 +48,6 @@ def some_pictures(folder):
 
 def check(ours, keras, paths):
     """Stop unless both classifiers give the same probabilities for the pictures."""
-    import numpy as np
-
     from glyphs.images.preprocessing import read_image
 
     pictures = np.stack([read_image(path, ours.preprocessing) for path in paths])
@@ -79,23 +82,48 @@ def seconds_in_bulk(name, prefix, paths):
     started = time.perf_counter()
     if name == "keras":
         model.probabilities(paths)
+    elif name == "limit":
+        images = decode(paths, model)
+        model.probabilities(np.stack(images))
     else:
-        list(model.classify(paths))
+        for _ in model.classify(paths, workers=None):
+            pass
     return (time.perf_counter() - started) / len(paths)
 
 
+@functools.cache
+def decoders():
+    """Return a pool of a process per core, made and warmed once."""
+    return concurrent.futures.ProcessPoolExecutor(
+        parallel.default_workers(), multiprocessing.get_context("spawn")
+    )
+
+
+def decode(paths, model):
+    """Return the images of pictures, decoded by all cores."""
+    tasks = [
+        decoders().submit(images_of, paths[i : i + 64], [(model.preprocessing, False)])
+        for i in range(0, len(paths), 64)
+    ]
+    return [image for task in tasks for (image,) in task.result()]
+
+
 def compare_in_bulk(prefix, paths):
-    """Return the times of both, each in a process of its own that waits while the other works."""
+    """Return the times of ours, of its limit and of Keras.
+
+    Each is in a process of its own that waits while another works.
+    """
     context = multiprocessing.get_context("spawn")
     with (
         concurrent.futures.ProcessPoolExecutor(1, context) as ours,
+        concurrent.futures.ProcessPoolExecutor(1, context) as limit,
         concurrent.futures.ProcessPoolExecutor(1, context) as keras,
     ):
         measures = {
             name: lambda name=name, executor=executor: executor.submit(
                 seconds_in_bulk, name, prefix, paths
             ).result()
-            for name, executor in (("glyphs", ours), ("keras", keras))
+            for name, executor in (("glyphs", ours), ("limit", limit), ("keras", keras))
         }
         measuring.in_rounds(measures, 1)  # loads and warms
         return measuring.in_rounds(measures, BULK_ROUNDS)

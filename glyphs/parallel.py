@@ -15,6 +15,7 @@ from glyphs.errors import GlyphsError
 
 # Starting a process costs about as much as decoding this many pictures.
 FEW = 2000
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def unseen(done, total):
@@ -46,18 +47,22 @@ def run_ordered(function, tasks, *, workers, here=0):
         here: how many of the first tasks are done in this process, while the others start.
     """
     tasks = iter(tasks)
-    first = list(itertools.islice(tasks, here))
-    second = list(itertools.islice(tasks, 1))
-    if workers == 1 or not second:
-        for task in itertools.chain(first, second, tasks):
+    # One more than is done here, if there are so many, is worth the processes.
+    first = [] if workers == 1 else list(itertools.islice(tasks, here + 1))
+    if len(first) <= here or workers == 1:
+        for task in itertools.chain(first, tasks):
             yield function(*task)
         return
+    first, tasks = first[:here], itertools.chain(first[here:], tasks)
     import concurrent.futures.process
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
     executor = concurrent.futures.ProcessPoolExecutor(workers, context, _prepare_worker)
-    tasks = itertools.chain(second, tasks)
+    # There is a process for each core: NumPy's own threads would only get into their way. It reads
+    # this when it is loaded, which may be before _prepare_worker is.
+    threads = os.environ.get(BLAS_THREADS)
+    os.environ[BLAS_THREADS] = threads or "1"
     try:
         pending = collections.deque(
             executor.submit(function, *task) for task in itertools.islice(tasks, 4 * workers)
@@ -74,6 +79,8 @@ def run_ordered(function, tasks, *, workers, here=0):
             "a worker process was killed, perhaps for want of memory; try --workers 1"
         ) from None
     finally:
+        if threads is None:
+            os.environ.pop(BLAS_THREADS, None)
         executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -95,8 +102,6 @@ def _threads():
 def _prepare_worker():
     """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
     warnings.simplefilter("ignore")  # as console.run does
-    # There is a process for each core: NumPy's own threads would only take time to start.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

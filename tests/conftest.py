@@ -17,6 +17,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"  # real data, where a developer has it
 
 
+# A line of Python that prints the peak of its process's memory in kB. What `getrusage` says counts
+# the memory of the process that started it, too.
+PRINT_PEAK = "print(*[l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')])"
+
+
 def draw_shape(shape, rng, *, side=40, mode="L"):
     """Return a dark shape ("ring", "cross" or "bar") somewhere on light paper."""
     picture = Image.new("L", (side, side), 240)

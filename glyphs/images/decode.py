@@ -7,6 +7,7 @@ and so start in a third of the time.
 import contextlib
 import errno
 import io
+import logging
 import os
 import stat
 
@@ -16,14 +17,26 @@ from glyphs.errors import PictureError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 
-# A character needs thousands of pixels; a picture past this is a mistake or an attack, and is
-# refused from its header, before anything is decoded.
+# A character needs thousands of pixels; a picture past these is a mistake or an attack, and is
+# refused from its header, before anything is decoded: none takes two seconds or 500 MB.
 MAX_PIXELS = 50_000_000
-MAX_BYTES = 500_000_000
+MAX_MEMORY = 450_000_000  # bytes, of a picture's file and its pixels on their way to grey
+MAX_BYTES = 150_000_000  # of a file
+MAX_SCANS = 1000  # of a progressive JPEG, which usually has ten
+MAX_SCANNED = 1_000_000_000  # its pixels times its scans
+
+# Bytes of memory a pixel takes on its way to grey, by the beginning of Pillow's mode.
+_PIXEL_BYTES = {"1": 6, "L": 6, "P": 6, "RGB": 9, "CMYK": 9, "YCbCr": 9, "LAB": 9}
+_ALPHA_BYTES = 16  # also of WebP, which is decoded as an animation, in two canvases
+_WIDE_BYTES = 40
 
 MIN_CONTRAST = 8  # grey levels; a picture with less is blank
 
 _TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
+_STRIPS, _TILES = 273, 324  # TIFF tags: where these lie in the file
+
+# Pillow logs what it finds odd in a file, and without a handler Python prints it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_picture(path):
@@ -40,8 +53,8 @@ def read_picture(path):
         it, and "alpha": whether pixels can be transparent.
 
     Raises:
-        PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS or
-            MAX_BYTES.
+        PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS,
+            MAX_MEMORY or MAX_BYTES.
     """
     return decode_picture(_read_file(path), path)
 
@@ -55,11 +68,7 @@ def decode_picture(data, path):
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise PictureError(
-                    path, f"{width} x {height} pixels are too many; cut out single characters"
-                )
+            _refuse_bomb(picture, data, path)
             with _quiet() if picture.format == "TIFF" else contextlib.nullcontext():
                 picture.load()
             grey = _to_grey(picture)
@@ -79,6 +88,29 @@ def decode_picture(data, path):
         raise PictureError(
             path, f"cannot be decoded ({reason_of(error)}); download it again, or save it as PNG"
         ) from None
+
+
+def _refuse_bomb(picture, data, path):
+    """Raise PictureError if decoding an opened picture would take too long or too much memory."""
+    width, height = picture.size
+    pixels = width * height
+    if picture.has_transparency_data or picture.format == "WEBP":
+        each = _ALPHA_BYTES
+    else:
+        each = _PIXEL_BYTES.get(picture.mode, _WIDE_BYTES)
+    if pixels > MAX_PIXELS or len(data) + pixels * each > MAX_MEMORY:
+        raise PictureError(
+            path, f"{width} x {height} pixels are too many; cut out single characters"
+        )
+    # Marked so in JPEG, where it occurs by chance in no data.
+    scans = 0
+    if picture.format in ("JPEG", "MPO"):
+        scans = data.count(b"\xff\xda")
+    elif picture.info.get("compression") in ("jpeg", "tiff_jpeg"):
+        tags = picture.tag_v2
+        scans = data.count(b"\xff\xda") - len(tags.get(_STRIPS) or tags.get(_TILES) or ()) + 1
+    if scans > MAX_SCANS or scans * pixels > MAX_SCANNED:
+        raise PictureError(path, f"{scans:,} passes over its pixels; save it as PNG")
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ import os
 
 from glyphs import files
 from glyphs.errors import PictureError, StorageError, UsageError
-from glyphs.images.decode import MAX_BYTES, read_picture, reason_of
+from glyphs.images.decode import read_picture, reason_of
 from glyphs.sources.index import Samples
 from glyphs.sources.natural import natural_key, natural_sorted
 
-MAX_FILE = MAX_BYTES  # of a picture in an archive, unpacked
+MAX_FILE = 500_000_000  # that is read whole
 # Pictures are compressed already, and text shrinks tenfold: what unpacks to this many times its
 # size is a bomb. Small archives may hold blank bitmaps.
 MAX_RATIO = 200

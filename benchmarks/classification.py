@@ -6,9 +6,9 @@
 FOLDER holds one folder per class; without it, characters are drawn. model.py trains on them, for
 one epoch a cycle, as the time to classify does not depend on how long one trained. In bulk, both
 classify some 8,000 picture files, models loaded and warm, each in a process of its own: beside
-TensorFlow, ONNX Runtime would be slower than it is in classify.py. The limit is what all cores need
-for decoding and for the network, one after the other, each alone and warm. Cold is one picture by a
-new process, from its start to its end. First checks that both give the same probabilities.
+TensorFlow, ONNX Runtime would be slower than it is in classify.py. The limit is what all cores
+need for decoding and for the network, one after the other, each alone and warm. Cold is one picture
+by a new process, from its start to its end. First checks that both give the same probabilities.
 """
 
 import concurrent.futures
@@ -111,7 +111,7 @@ def decode(paths, model):
 def compare_in_bulk(prefix, paths):
     """Return the times of ours, of its limit and of Keras.
 
-    Each is in a process of its own that waits while the other works.
+    Each is in a process of its own that waits while another works.
     """
     context = multiprocessing.get_context("spawn")
     with (

@@ -10,7 +10,7 @@ import concurrent.futures
 import itertools
 
 from glyphs import parallel
-from glyphs.images.looking import ask_about, images_of
+from glyphs.images.looking import images_of
 
 CHUNK = 64  # pictures that go from hand to hand
 FEW = 512  # pictures that are decoded by the time that other processes have started
@@ -24,8 +24,8 @@ def answers(paths, ways, ask, *, workers=None):
     Args:
         paths: iterator of paths, may be endless; little more of it is taken than is answered.
         ways: list of `(Preprocessing, own_size)`: how each network sees pictures.
-        ask: function from a list of `n` lists, the image for each network, to float32
-            `(n, n_classes)`; it is called in several threads.
+        ask: function from what images_of returns to a list: float32 `(n_classes,)` for each
+            picture, or its PictureError; it is called in several threads.
         workers: processes that decode; None: one per core, where there are more than FEW pictures.
 
     Yields:
@@ -39,7 +39,7 @@ def answers(paths, ways, ask, *, workers=None):
     threads = concurrent.futures.ThreadPoolExecutor(cores, "ask")
     try:
         for chunk, looks in _looked(paths, ways, workers or cores):
-            waiting.append((chunk, threads.submit(ask_about, looks, ask)))
+            waiting.append((chunk, threads.submit(ask, looks)))
             while waiting and (len(waiting) > AHEAD * cores or waiting[0][1].done()):
                 yield from _collect(*waiting.popleft())
         while waiting:

@@ -1,6 +1,7 @@
 """What is asked and answered, whoever answers: one model, or several together."""
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -156,7 +157,8 @@ class Answering:
             from glyphs.inference import bulk
 
             paths = itertools.chain(taken, paths)
-            answers = bulk.answers(paths, self._ways, self.ask, workers=workers)
+            ask = functools.partial(ask_about, ask=self.ask)
+            answers = bulk.answers(paths, self._ways, ask, workers=workers)
         for path, found in answers:
             yield self.predict(path, found, top=top, threshold=threshold)
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 
@@ -82,6 +83,11 @@ def run_script(*arguments, cwd=None, expect=0, stdin=None, environment=None, lar
     assert process.returncode == expect, process.stdout + process.stderr
     assert "Traceback" not in process.stderr, process.stderr
     return process
+
+
+def heed_ctrl_c():
+    """Let a new process heed Ctrl-C, also where these tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import PRINT_PEAK, ROOT, run_script
+from conftest import PRINT_PEAK, ROOT, heed_ctrl_c, run_script
 from test_ensemble import write_small
 
 from glyphs import parallel
@@ -167,8 +167,9 @@ def test_a_killed_process_is_an_error(models, paths, small):
 def test_ctrl_c_leaves_no_process(models, unseen):
     names = "\n".join([str(unseen / "bar 1.png")] * 100_000)
     command = [sys.executable, ROOT / "classify.py", "--model", models[0], "--workers", "2", "-"]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, **pipes, start_new_session=True, text=True) as process:
+    options = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    options |= {"preexec_fn": heed_ctrl_c, "start_new_session": True, "text": True}
+    with subprocess.Popen(command, **options) as process:
         process.stdin.write(names)
         process.stdin.close()
         for _ in range(2000):

@@ -189,6 +189,7 @@ def test_two_processes_of_two_devices_learn_what_one_learns(
     ],
 )
 def test_what_cannot_be_distributed_is_one_line(toy_dataset, tmp_path, environment, message):
+    environment = {"KERAS_BACKEND": "jax", **environment}
     run = run_script(
         "train.py", toy_dataset, "--distribute", cwd=tmp_path, expect=2, environment=environment
     )
@@ -197,7 +198,10 @@ def test_what_cannot_be_distributed_is_one_line(toy_dataset, tmp_path, environme
 
 
 def test_pictures_are_not_built_by_all_processes_at_once(toy_folder, tmp_path):
-    run = run_script("train.py", toy_folder, "--distribute", cwd=tmp_path, expect=2)
+    environment = {"KERAS_BACKEND": "jax"}
+    run = run_script(
+        "train.py", toy_folder, "--distribute", cwd=tmp_path, expect=2, environment=environment
+    )
     assert "--distribute wants a dataset; make one first" in run.stderr
 
 

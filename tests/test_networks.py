@@ -69,7 +69,9 @@ def test_scripts_have_the_parameters_of_the_seed():
 
 
 def test_unknown_network_is_named():
-    with pytest.raises(UsageError, match="lenet: no such network; choose one of glyphnet, kanji"):
+    with pytest.raises(
+        UsageError, match="lenet: no such network; choose one of glyphnet, glyphnet-many, kanji"
+    ):
         catalogue.build("lenet", (32, 32), 10)
 
 

@@ -8,10 +8,10 @@ from glyphs import files
 from glyphs.dataset.open import open_dataset
 
 # Of the drawings themselves: a library that draws or compresses otherwise explains all else.
-PICTURES = "22020a0d4f1ce3c752d368208f86a2b9104b20f064c0a7b5fcdfe8c24002b577"
-DATASET = "5006d8198c281fdcc3292010d5c8ef3831121a59969c2f69646a63bdc3687f30"
-ELASTIC = "8af8121d5c5638c3a2ae20afed3465efe49f9077ea46ff20e7f0f8fd06c6a1c4"
-ELASTIC_IMAGES = "e1a8a7e22abcb12027a275412a4b9d211b6c9d05817d30e187ad89d24cd68e3e"
+PICTURES = "04871771e6ea330c4044671d5550734543a9a792bdfa78703c75a574401fb399"
+DATASET = "2c947d6d4345ba850820928c90d25ae54218fc9d5dafb94ab48a85abb23606a8"
+ELASTIC = "3fdac07c5434674b105328b5c3928db76fff5b96b95bf3175cb341d727b4c9c3"
+ELASTIC_IMAGES = "cc0c6bd3a6a6b9fe2698405badf29d7522489484c8b65e7a171f27f26e3ae6c1"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, heed_ctrl_c
 
 from glyphs.errors import UsageError
 from glyphs.training import hosts
@@ -70,6 +70,7 @@ def start(port):
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
+            preexec_fn=heed_ctrl_c,
         )
         started.append(process)
         return process

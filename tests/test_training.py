@@ -10,7 +10,7 @@ import time
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, run_script
+from conftest import ROOT, heed_ctrl_c, run_script
 
 from glyphs import console
 from glyphs.artifacts import onnx_file
@@ -419,9 +419,8 @@ def test_killed_script_resumes_to_the_same_bytes(toy_dataset, toy_model, tmp_pat
         sys.executable, ROOT / "model.py", "--dataset", toy_dataset, "--epochs", "3",
         "--batch-size", "20", "--learning-rate", ".002",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=tmp_path, preexec_fn=heed_ctrl_c, **pipes)
     while not (tmp_path / "model_checkpoint.npz").exists():
         assert process.poll() is None
         time.sleep(0.01)

@@ -744,3 +744,9 @@ def test_mutants_never_are_a_fault_of_the_server(kanji, count):
         code, _, err = started.end()
     assert (code, err) == (0, "")
     assert statuses == {200, 413}
+
+
+def test_answers_are_sent_at_once():
+    with server.listen("127.0.0.1", 0) as bound:
+        # asyncio switches Nagle's algorithm off for sockets that say that they are TCP.
+        assert bound.proto == socket.IPPROTO_TCP

@@ -36,10 +36,12 @@ def listen(host, port):
         StorageError: no permission for that port.
     """
     try:
-        (family, kind, _, _, address), *_ = socket.getaddrinfo(
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        bound = socket.socket(family, kind)
+        # With its protocol: asyncio then sends at once, else every answer would wait 40 ms for the
+        # client's acknowledgement of its head (Nagle's algorithm).
+        bound = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError):
         raise UsageError(f"{host}: no address of that name; give another --host") from None
     try:

@@ -22,11 +22,7 @@ from glyphs.characters import ENCODINGS, class_name_of
 from glyphs.errors import StorageError, UsageError
 
 # 亜 to 右: B0A1 to B0FE and B1A1 to B1A6 in EUC-JP.
-KANJI = b"".join(
-    bytes((row, cell))
-    for row, last in ((0xB0, 0xFE), (0xB1, 0xA6))
-    for cell in range(0xA1, last + 1)
-).decode("euc_jp")
+KANJI = charsets.rows("euc_jp", 0xB0, 0xB1, 0xA6)
 MARK = ".unfinished"
 
 

@@ -13,7 +13,7 @@ from glyphs.characters import character_of, class_name_of
 from glyphs.errors import UsageError
 
 
-def _rows(encoding, first, last, last_cell):
+def rows(encoding, first, last, last_cell):
     """Return the characters of rows of a table of 94 cells a row, up to a cell of the last row."""
     return "".join(
         bytes((row, cell)).decode(encoding)
@@ -38,8 +38,8 @@ SETS = {
     "digits": lambda: string.digits,
     "kyoiku": lambda: joyo.KYOIKU,
     "joyo": lambda: joyo.KYOIKU + joyo.SECONDARY,
-    "jis1": lambda: _rows("euc_jp", 0xB0, 0xCF, 0xD3),
-    "gb1": lambda: _rows("gb2312", 0xB0, 0xD7, 0xF9),
+    "jis1": lambda: rows("euc_jp", 0xB0, 0xCF, 0xD3),
+    "gb1": lambda: rows("gb2312", 0xB0, 0xD7, 0xF9),
 }
 
 
@@ -62,8 +62,12 @@ def read_characters(name, encoding=None):
     Raises:
         UsageError: there is no such set or file, or it names no characters.
     """
+    return _characters_in(read_words(name), encoding)
+
+
+def _characters_in(words, encoding):
     found = []
-    for word in read_words(name):
+    for word in words:
         character = character_of(word, encoding)
         found += [character] if character else list(word)
     return list(dict.fromkeys(found))
@@ -101,9 +105,9 @@ def names_in(names, encoding=None):
     """
     found = set()
     for name in names:
-        found.update(read_words(name))
-        characters = read_characters(name, encoding)
-        found.update(characters)
+        words = read_words(name)
+        characters = _characters_in(words, encoding)
+        found.update(words, characters)
         if encoding:
             found.update(class_name_of(c, encoding) for c in characters if _has_code(c, encoding))
     return found

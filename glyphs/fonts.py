@@ -23,6 +23,5 @@ def missing(font, characters):
         font: a PIL FreeTypeFont.
         characters: iterable of text.
     """
-    # Fonts draw the same box for all that they lack, and every font lacks this noncharacter.
     box = bytes(font.getmask(NO_CHARACTER))
     return [c for c in characters if bytes(font.getmask(c)) in (box, b"")]

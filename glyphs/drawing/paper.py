@@ -23,8 +23,8 @@ def on_paper(ink, writer, rng):
     ink = ink.crop(ink.getbbox())
     scale = SIDE / max(ink.size)
     size = tuple(max(4, round(side * scale)) for side in ink.size)
-    softest = Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
-    ink = ink.resize(size, softest[rng.integers(3)])
+    filters = Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
+    ink = ink.resize(size, filters[rng.integers(3)])
     left, top, right, bottom = rng.integers(2, 10, 4).tolist()
     framed = Image.new("L", (size[0] + left + right, size[1] + top + bottom))
     framed.paste(ink, (left, top))

@@ -11,17 +11,17 @@ import numpy as np
 POINTS = 14  # of a stroke as long as the character; shorter ones have fewer, by the square root
 LEAST_POINTS = 4
 GAP_POINTS = 9  # of the way from one stroke to the next, likewise
-SMOOTHING = 2.6  # points: standard deviation of the smoothing of the fastest hand
+SMOOTHING = 1.5  # points: standard deviation of the smoothing of the fastest hand
 
 # Standard deviations of what differs from one picture to the next.
-TURN = np.radians(6)  # of a stroke
-SCALE = 0.12  # of a stroke's length, as the logarithm
-BOW = 0.05  # of a stroke, as a share of its length
-SHIFT = 0.025  # of a stroke, as a share of the character
+TURN = np.radians(8)  # of a stroke
+SCALE = 0.16  # of a stroke's length, as the logarithm
+BOW = 0.06  # of a stroke, as a share of its length
+SHIFT = 0.033  # of a stroke, as a share of the character
 AXIS = 0.05  # uneven stretching of a whole character
 WARP = 0.045  # smooth warping of a whole character
 NODES = 4  # of the warp's grid, along each side
-JOIN_LENGTH = 0.45  # how far a pen goes until it is e times less likely to stay down
+JOIN_LENGTH = 0.5  # how far a pen goes until it is e times less likely to stay down
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Writers:
         z = normal.standard_normal((n, 4))
         u = uniform.random((n, 3))
         return cls(
-            speed=u[:, 0] ** 1.3,
+            speed=u[:, 0],
             slant=0.12 * z[:, 0],
             rise=-0.12 + 0.09 * z[:, 1],
             aspect=0.84 * np.exp(0.2 * z[:, 2]),
-            unsteadiness=np.exp(0.35 * z[:, 3]),
+            unsteadiness=1.2 * np.exp(0.4 * z[:, 3].clip(-2, 1.2)),
             width=np.exp(np.log(0.022) + u[:, 1] * np.log(0.075 / 0.022)),
             pressure=0.5 * u[:, 2],
         )

@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import unicodedata
+import zlib
 
 from glyphs import charsets, console, files, fonts, options, parallel
 from glyphs.artifacts.paths import find_model
@@ -179,8 +180,10 @@ def draw_class(character, folder, count, seed, material):
     os.mkdir(folder)
     pictures = draw(character, list(ways.values()), list(glyphs.values()), count, seed)
     for number, picture in enumerate(pictures, 1):
-        # The slower levels save a tenth of the space.
-        picture.save(os.path.join(folder, f"{number:04}.png"), compress_level=1)
+        # Run lengths alone take a tenth less space than the fastest level, in less time.
+        picture.save(
+            os.path.join(folder, f"{number:04}.png"), compress_level=1, compress_type=zlib.Z_RLE
+        )
     return [*ways, *glyphs], refused
 
 

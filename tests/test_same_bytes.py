@@ -8,10 +8,10 @@ from glyphs import files
 from glyphs.dataset.open import open_dataset
 
 # Of the drawings themselves: a library that draws or compresses otherwise explains all else.
-PICTURES = "04871771e6ea330c4044671d5550734543a9a792bdfa78703c75a574401fb399"
-DATASET = "2c947d6d4345ba850820928c90d25ae54218fc9d5dafb94ab48a85abb23606a8"
-ELASTIC = "3fdac07c5434674b105328b5c3928db76fff5b96b95bf3175cb341d727b4c9c3"
-ELASTIC_IMAGES = "cc0c6bd3a6a6b9fe2698405badf29d7522489484c8b65e7a171f27f26e3ae6c1"
+PICTURES = "852234aca8455dd1984deab95055363ee3d6db07d490105be52d531890674e75"
+DATASET = "b9d8f57d780280bd55083426f84c3a49434b1268a29ea8226403b73f3cfcf751"
+ELASTIC = "9a06eeec73cfd58be6dd4d5309b81139b1a77cb026646c46cdd8869924745574"
+ELASTIC_IMAGES = "d416ba290b5a390c6cad42503bf765f95dffca043f0305c186f8333b566f28c4"
 
 
 @pytest.fixture(scope="module")

@@ -36,5 +36,6 @@ def on_paper(ink, writer, rng):
     roughness *= 0.5
     cover = cover * (1 - roughness * dry) * (1 - 0.6 * roughness * blots)
     grey = paper - (paper - darkness) * cover
-    grey += np.float32(grain) * (rng.random(shape, np.float32) - 0.5)
+    if grain:
+        grey += np.float32(grain) * (rng.random(shape, np.float32) - 0.5)
     return Image.fromarray(grey.clip(0, 255).astype(np.uint8))

@@ -87,6 +87,18 @@ def test_epochs_are_as_said_or_as_the_pictures_need():
     assert recipe.for_network("glyphnet", 640, seed=1, epochs=3).epochs == 3
 
 
+def test_few_pictures_go_on_from_a_model_by_a_recipe_of_their_own():
+    few, many = (recipe.for_network("glyphnet-many", n, seed=1, init="a") for n in (500, 500_000))
+    assert (few.batch_size, few.learning_rates, few.epochs) == (32, (0.002,), 40)
+    assert (many.batch_size, many.learning_rates, many.epochs) == (128, (0.003,), 10)
+    said = recipe.for_network(
+        "glyphnet-many", 500, seed=1, init="a", learning_rate=0.01, batch_size=8
+    )
+    assert (said.batch_size, said.learning_rates) == (8, (0.01,))
+    other = recipe.for_network("kmnist", 500, seed=1, init="a")
+    assert other == dataclasses.replace(recipe.for_network("kmnist", 500, seed=1), init="a")
+
+
 def test_pictures_are_counted_that_are_trained_on(toy_dataset):
     dataset = open_dataset(toy_dataset)
     assert dataset.n_trained_on(0) == 144

@@ -89,6 +89,12 @@ def of_today(stored):
 AUGMENTS = {"elastic": "classic", "ciresan": "ciresan", "affine": "affine", "pens": "pens"}
 OLD_PRESETS = {"seed": "classic"}
 
+# Of our own networks, where few pictures go on from a model's weights (docs/training.md: measured).
+FEW_PICTURES = 20_000
+FROM_A_MODEL = {
+    "epochs": 10, "learning_rates": (0.002,), "batch_size": 32, "least_steps": 640,
+}  # fmt: skip
+
 MOST_EPOCHS = 200  # an epoch takes .3 s at least, however few its pictures
 WEIGHT_DECAY = 0.05  # of adamw, where the network's own recipe has another optimizer
 MOMENTUM = 0.9  # of sgd, likewise
@@ -101,7 +107,7 @@ def for_network(
 
     Args:
         network: one of catalogue.NETWORKS.
-        n_images: how many there are to train on.
+        n_images: how many there are to train on; few and with `init`, glyphnet has a recipe for it.
         epochs: the most epochs of a cycle; None: those of the network, more for few images.
         learning_rate: of the first cycle; those of the others change in proportion.
         augment: one of AUGMENTS, or "none"; None: that of the network.
@@ -109,7 +115,10 @@ def for_network(
         **wanted: attributes of Recipe; None stands for the network's own.
     """
     entry = catalogue.find(network)
-    settings = entry.recipe | {name: value for name, value in wanted.items() if value is not None}
+    own = entry.recipe
+    if wanted.get("init") and n_images < FEW_PICTURES and own.get("schedule") == "cosine":
+        own = own | FROM_A_MODEL
+    settings = own | {name: value for name, value in wanted.items() if value is not None}
     least_steps = settings.pop("least_steps", 0)
     settings["epochs"] = epochs or enough_epochs(
         settings["epochs"], least_steps, n_images, settings["batch_size"]

@@ -153,19 +153,18 @@ class Cluster:
                     self._client.cancel(list(running))
 
     def _submit(self, function, task, marks):
-        from glyphs import cluster_worker
-
         name, arguments = task
-        # As bytes: Dask would look into each list for tasks.
-        payload = pickle.dumps((function, arguments))
+        payload = pickle.dumps(_Call(function, arguments, marks))
         key = f"{function.__name__}-{name}-{uuid.uuid4().hex}"
-        return self._client.submit(cluster_worker.call, payload, marks, key=key, pure=False)
+        return self._client.submit(pickle.loads, payload, key=key, pure=False)
 
     def _done(self, running):
         """Return those of some futures that are done, after a second at the latest."""
         try:
-            wait = self._distributed.wait
-            return wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED").done
+            with self._client.as_current():
+                return self._distributed.wait(
+                    list(running), timeout=LOOK, return_when="FIRST_COMPLETED"
+                ).done
         except TimeoutError:
             return ()
         except concurrent.futures.CancelledError:
@@ -203,6 +202,22 @@ class Cluster:
             f"{self.file}: there is no worker at {self.address} ({self.wait:g} s); start some with "
             f"`dask worker --scheduler-file {self.file}`"
         )
+
+
+class _Call:
+    """A call that is made where this is unpickled: on a worker.
+
+    So the scheduler, which looks into what it passes on, need not know this toolkit; and Dask does
+    not search arguments for tasks.
+    """
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        from glyphs import cluster_worker
+
+        return cluster_worker.call, self.arguments
 
 
 def _read_address(path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import pickle
 import socket
 import sys
 import time
@@ -53,11 +52,11 @@ def fingerprint(root):
     return found.hexdigest()
 
 
-def call(payload, marks):
+def call(function, arguments, marks):
     """Do a task.
 
     Args:
-        payload: bytes: a function and its arguments, pickled.
+        function, arguments: what to call with what.
         marks: list of `(path, size)`: what must be seen here; the size of a folder is None.
 
     Returns:
@@ -73,7 +72,6 @@ def call(payload, marks):
                 "under the same names"
             )
             return None, (text, 6)
-    function, arguments = pickle.loads(payload)
     try:
         return function(*arguments), None
     except GlyphsError as error:

@@ -48,7 +48,8 @@ class Cluster:
             ) from None
         self._distributed = distributed
         # What it logs, such as each attempt to connect, is said here in one line.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
+        for logger in [name for name in logging.root.manager.loggerDict if "distributed" in name]:
+            logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
         try:
             self._client = distributed.Client(
                 self.address, timeout=wait, set_as_default=False, name="glyphs"

@@ -141,6 +141,7 @@ class Cluster:
                     return
                 if not running:
                     is_last_try, tasks, suspects = True, iter(suspects), []
+                    continue
                 for future in self._done(running):
                     task = running.pop(future)
                     result, failure, was_killed = self._outcome(future)

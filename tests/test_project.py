@@ -25,7 +25,7 @@ SCRIPTS = [
 ]
 HEAVY = {
     "numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2",
-    "starlette", "uvicorn",
+    "starlette", "uvicorn", "distributed", "dask",
 }  # fmt: skip
 
 # The rooms of the house, from the ground up: each imports from itself and from those before it.

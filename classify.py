@@ -4,18 +4,22 @@
     python classify.py FOLDER --top 3 --format csv > labels.csv
     python classify.py FOLDER --model pretrained/japanese/model --only hiragana
     find scans -name '*.png' | python classify.py -
+    python classify.py FOLDER --parts DIR --part 3/40
+    python classify.py --gather DIR > labels.txt
 
 Folders stand for all pictures in them and in their sub-folders. The model is what model.py wrote:
 `model_architecture.json` and `model_weights.h5`, or others by --model PREFIX; of several the mean
 probabilities count. A picture that cannot be read is named on stderr, the rest go on, and the exit
 code is 1. With --reject the label is ? where the model is not sure enough, or nothing is written.
+
+With --parts DIR the answers go into files of DIR, a part of the list at a time, one in each of many
+jobs or, with --cluster, on many machines; what is there already is left as it is.
 """
 
-import csv
 import os
 import sys
 
-from glyphs import characters, charsets, console, options
+from glyphs import charsets, console, options
 from glyphs.errors import PictureError, UsageError, one_line
 
 
@@ -23,7 +27,7 @@ def parse_args(argv=None):
     parser = options.make_parser(__doc__)
     parser.add_argument(
         "pictures",
-        nargs="+",
+        nargs="*",
         metavar="IMAGE",
         help="picture or folder; - reads names from standard input, one a line (or NUL-separated)",
     )
@@ -61,7 +65,9 @@ def parse_args(argv=None):
         metavar="N",
         help="print the N best labels, each with its percentage",
     )
-    output.add_argument("--format", choices=FORMATS, default="text", help="of the output")
+    output.add_argument(
+        "--format", choices=("text", "csv", "json"), default="text", help="of the output"
+    )
     output.add_argument(
         "--characters",
         action="store_true",
@@ -73,33 +79,74 @@ def parse_args(argv=None):
         metavar="DIR",
         help="write each picture into this folder, red where the network saw its label",
     )
+    add_parts(parser.add_argument_group("parts of a long list (docs/clusters.md)"))
     args = parser.parse_args(argv)
+    if args.gather:
+        given = {name for name, value in vars(args).items() if value != parser.get_default(name)}
+        if given - {"gather", "pictures"} or args.pictures:
+            raise UsageError("--gather joins what is there, as it was made; give it alone")
+        return args
+    if not args.pictures:
+        parser.error("the following arguments are required: IMAGE")
     args.model = args.model or ["model"]
     if args.accuracy is not None and not args.reject:
         raise UsageError("--accuracy says how much --reject lets through; add that")
     if args.explain and len(args.model) > 1:
         raise UsageError("--explain shows what one network saw; give one --model")
+    check_parts(args)
     return args
+
+
+def add_parts(group):
+    group.add_argument(
+        "--parts", metavar="DIR", help="write the answers into files in this folder, by parts"
+    )
+    group.add_argument(
+        "--part",
+        type=options.part,
+        metavar="I/N",
+        help="classify the Ith of N parts of the list, 1/N to N/N, unless it is there",
+    )
+    options.add_cluster(group, "make all parts that are missing")
+    group.add_argument("--gather", metavar="DIR", help="print the parts in this folder, in order")
+
+
+def check_parts(args):
+    """Refuse options about parts that make no sense together."""
+    if args.parts and not args.part and not args.cluster:
+        raise UsageError("--parts wants to know who makes them: give --part I/N, or --cluster FILE")
+    if not args.parts and (args.part or args.cluster):
+        raise UsageError("--part and --cluster write files of answers; say where with --parts DIR")
+    if args.part and args.cluster:
+        raise UsageError("--cluster makes all parts; give it, or --part I/N")
+    if args.parts and args.explain:
+        raise UsageError("--explain goes through pictures one by one; leave it out with --parts")
+    if args.cluster and args.workers:
+        raise UsageError("--workers are of this machine; those of the cluster are running already")
 
 
 def main(argv=None):
     args = parse_args(argv)
+    if args.gather:
+        return gather(args.gather)
     from glyphs.artifacts.paths import find_model
 
     args.model = [find_model(prefix) for prefix in args.model]
-    classifier = open_classifier(args)
-    accuracy = None
-    if args.reject:
-        accuracy = 0.99 if args.accuracy is None else args.accuracy
-        classifier.threshold(accuracy)  # an error now, before any output
+    request = request_of(args)
+    classifier = request.open(notify=console.warn)
     if args.top:
         args.top = min(args.top, len(classifier.class_names))
-    if args.label_encoding:
-        classifier.characters = [
-            characters.character_of(name, args.label_encoding) for name in classifier.class_names
-        ]
+        request = request_of(args)
+    if unshared := getattr(classifier, "unshared", ()):
+        shown = ", ".join(unshared[:10]) + (", ..." if len(unshared) > 10 else "")
+        console.warn(
+            f"{len(unshared)} of {len(classifier.class_names)} classes are not in every model, "
+            f"and count as 0 where they are missing: {shown}"
+        )
     if args.characters and not any(classifier.characters):
         console.warn("no label names a character; say what they are with --label-encoding")
+    if args.parts:
+        return make_parts(args, request, classifier)
     explain = prepare_explain(args, classifier) if args.explain else iter
     failures = []
 
@@ -108,34 +155,95 @@ def main(argv=None):
         console.error(error)
 
     paths = expand(args.pictures, on_error)
-    predictions = classifier.classify(
-        paths,
-        top=args.top or 1,
-        keep=bool(args.explain),
-        accuracy=accuracy,
-        workers=args.workers,
+    predictions = request.predictions(
+        classifier, paths, keep=bool(args.explain), workers=args.workers
     )
     predictions = report_errors(predictions, on_error)
-    predictions = explain(predictions)
-    FORMATS[args.format](predictions, args)
+    for text in request.output.pieces(explain(predictions)):
+        sys.stdout.write(text)
     return PictureError.exit_code if failures else 0
 
 
-def open_classifier(args):
-    """Return the model, or the models as one, that the arguments name."""
-    from glyphs.inference import Classifier, Ensemble
+def request_of(args):
+    """Return the Request that the options say."""
+    from glyphs.inference.output import Output
+    from glyphs.inference.request import Request
 
+    accuracy = None
+    if args.reject:
+        accuracy = 0.99 if args.accuracy is None else args.accuracy
     only = charsets.names_in(args.only, args.label_encoding) if args.only else None
-    if len(args.model) == 1:
-        return Classifier(args.model[0], tta=args.tta, only=only, notify=console.warn)
-    ensemble = Ensemble(args.model, tta=args.tta, only=only, notify=console.warn)
-    if unshared := ensemble.unshared:
-        shown = ", ".join(unshared[:10]) + (", ..." if len(unshared) > 10 else "")
-        console.warn(
-            f"{len(unshared)} of {len(ensemble.class_names)} classes are not in every model, and "
-            f"count as 0 where they are missing: {shown}"
-        )
-    return ensemble
+    return Request(
+        models=tuple(args.model),
+        output=Output(args.format, args.top, args.characters, args.reject),
+        tta=args.tta,
+        only=None if only is None else tuple(sorted(only)),
+        label_encoding=args.label_encoding,
+        accuracy=accuracy,
+    )
+
+
+def make_parts(args, request, classifier):
+    """Make one part of the list, or all that are missing; return the exit code."""
+    from glyphs.inference import parts_folder
+    from glyphs.inference.request import identities_of
+
+    listed = []
+    names = list(expand(args.pictures, lambda error: listed.append(one_line(error))))
+    identities = identities_of(classifier)
+    number, n_parts = args.part or (None, None)
+    folder = parts_folder.begin(args.parts, request, identities, names, n_parts)
+    if args.cluster:
+        return make_on_cluster(args, folder, request, identities, names, listed)
+    own = names[folder.pictures(number)]
+    errors = folder.make(number, request, classifier, own, listed=listed, workers=args.workers)
+    for error in errors:
+        console.error(error)
+    return PictureError.exit_code if errors else 0
+
+
+def make_on_cluster(args, folder, request, identities, names, listed):
+    """Make the parts that are missing on a cluster; return the exit code."""
+    from glyphs.cluster import Cluster
+    from glyphs.inference.parts_cluster import make_missing
+
+    there = folder.there()
+    done, failures = len(there), sum(bool(folder.errors(number)) for number in there)
+    with console.Progress("parts") as progress:
+
+        def report(number, errors, failure):
+            nonlocal done, failures
+            progress.clear()
+            for error in errors:
+                console.error(error)
+            if failure:
+                console.error(f"part {number} of {folder.n_parts} could not be made: {failure}")
+            failures += bool(errors or failure)
+            done += not failure
+            progress.update(done, folder.n_parts)
+
+        if done < folder.n_parts:
+            with Cluster(args.cluster, wait=args.wait) as cluster:
+                make_missing(
+                    folder, request, identities, names, cluster, listed=listed, report=report
+                )
+    if done == folder.n_parts:
+        folder.tidy()
+    return PictureError.exit_code if failures else 0
+
+
+def gather(folder):
+    """Print the parts in a folder in order; return the exit code of classifying all at once."""
+    from glyphs.inference import parts_folder
+
+    found = parts_folder.find(folder)
+    sys.stdout.flush()
+    found.join(sys.stdout.buffer.write)
+    errors = [error for n in range(1, found.n_parts + 1) for error in found.errors(n)]
+    for error in errors:
+        console.error(error)
+    found.tidy()
+    return PictureError.exit_code if errors else 0
 
 
 def report_errors(predictions, on_error):
@@ -191,63 +299,6 @@ def expand(names, on_error):
                 on_error(PictureError(name, "no pictures in this folder"))
         else:
             yield name
-
-
-def print_text(predictions, args):
-    """`path label`; with --top, `path label percentage label percentage ...`.
-
-    What is rejected has the label ?; with --top the candidates follow.
-    """
-    for prediction in predictions:
-        if prediction.is_unread:
-            continue
-        words = [one_line(prediction.path)]
-        if prediction.rejected:
-            words.append("?")
-        for candidate in prediction.candidates if args.top or not prediction.rejected else ():
-            words.append(one_line(candidate.label))
-            if args.characters and candidate.character not in (None, candidate.label):
-                words.append(candidate.character)
-            if args.top:
-                words.append(f"{100 * candidate.probability:.2f}%")
-        print(*words)
-
-
-def print_csv(predictions, args):
-    """`filename,label,probability`, then the columns of the second candidate, and so on.
-
-    With --reject the last column is `rejected`, true or false.
-    """
-    columns = ["label", "character", "probability"] if args.characters else ["label", "probability"]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    numbers = [""] + [f"_{i}" for i in range(2, (args.top or 1) + 1)]
-    header = ["filename"] + [column + number for number in numbers for column in columns]
-    writer.writerow(header + ["rejected"] * args.reject)
-    for prediction in predictions:
-        if prediction.is_unread:
-            continue
-        row = [prediction.path]
-        for candidate in prediction.candidates:
-            row.append(candidate.label)
-            if args.characters:
-                row.append(candidate.character or "")
-            row.append(f"{candidate.probability:.6f}")
-        row += [""] * (len(header) - len(row))  # a blank picture has no candidates
-        writer.writerow(row + [str(prediction.rejected).lower()] * args.reject)
-
-
-def print_json(predictions, args):
-    """A list of objects, one a line; a picture that could not be read has an `error`.
-
-    With --reject the others say whether they are `rejected`; a blank one has no candidates.
-    """
-    from glyphs.inference.as_json import json_lines
-
-    for text in json_lines(predictions, characters=args.characters, reject=args.reject):
-        print(text, end="")
-
-
-FORMATS = {"text": print_text, "csv": print_csv, "json": print_json}
 
 
 if __name__ == "__main__":

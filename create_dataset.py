@@ -24,6 +24,7 @@ folders are named train, val or test, they are the splits. Without val, a tenth 
 Writes `characters_dataset`, which model.py trains on.
 """
 
+import contextlib
 import sys
 
 from glyphs import console, options
@@ -46,6 +47,7 @@ def parse_args(argv=None):
         help="store in the dataset what each picture is called, as evaluate.py --suspects needs it",
     )
     options.add_workers(parser)
+    options.add_cluster(parser, "decode")
     add_pictures(parser.add_argument_group("pictures"))
     add_splits(parser.add_argument_group("splits"))
     add_classes(parser.add_argument_group("classes"))
@@ -53,6 +55,8 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if min(args.split) < 0 or abs(sum(args.split) - 100) > 1e-6 or not args.split[0]:
         parser.error(f"--split must be three percentages that add up to 100: {args.split}")
+    if args.cluster and args.workers:
+        parser.error("--workers are of this machine; those of the cluster are running already")
     if args.border and 2 * args.border >= min(args.image_size):
         parser.error(f"--border {args.border} leaves nothing of --image-size {args.image_size}")
     return args
@@ -157,12 +161,19 @@ def main(argv=None):
     from glyphs.dataset import build, summary
 
     settings = settings_of(args)
-    with console.Progress("pictures") as progress:
+    with contextlib.ExitStack() as stack:
+        cluster = None
+        if args.cluster:
+            from glyphs.cluster import Cluster
+
+            cluster = stack.enter_context(Cluster(args.cluster, wait=args.wait))
+        progress = stack.enter_context(console.Progress("pictures"))
         built = build.from_source(
             args.source,
             args.output,
             settings,
             workers=args.workers,
+            cluster=cluster,
             warn=console.warn,
             progress=progress.update,
         )

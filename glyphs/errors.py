@@ -57,7 +57,7 @@ class StorageError(GlyphsError):
 
 
 class LostError(GlyphsError):
-    """Another process of a training has failed, was killed, or did not come."""
+    """Another process of a training, or a cluster, has failed, was killed, or did not come."""
 
     exit_code = 6
 

@@ -8,11 +8,13 @@ import io
 import json
 import math
 import os
+import secrets
 import shutil
 
 from glyphs.errors import StorageError
 
 BLOCK = 1 << 20
+OWN_SUFFIX = ".own.tmp"
 
 
 def temporary(path):
@@ -20,23 +22,34 @@ def temporary(path):
     return f"{path}.tmp"
 
 
+def own_temporary(path):
+    """Return a temporary name of `path` that no other process has, on any machine.
+
+    For what several processes may write at the same time. What a killed one left is not replaced by
+    the next: it is found by OWN_SUFFIX.
+    """
+    return f"{path}.{secrets.token_hex(8)}{OWN_SUFFIX}"
+
+
 @contextlib.contextmanager
-def replacing(path, needed=None):
+def replacing(path, needed=None, *, is_shared=False):
     """Yield a binary file that becomes `path` when the block ends well, and vanishes when not.
 
     The data are on the disk before the rename, so that `path` is at any moment the whole old
     file or the whole new one, even if the process is killed or the power fails. `needed` is the
-    size in bytes to name in the error when the disk is full.
+    size in bytes to name in the error when the disk is full; `is_shared` says that other processes
+    may be writing the same file.
     """
     path = os.fspath(path)
+    unfinished = own_temporary(path) if is_shared else temporary(path)
     with storage_errors(path, needed):
         try:
-            with open(temporary(path), "wb") as file:
+            with open(unfinished, "wb") as file:
                 yield file
                 flush(file)
-            put_in_place(temporary(path), path)
+            put_in_place(unfinished, path)
         except BaseException:
-            remove(temporary(path))
+            remove(unfinished)
             raise
 
 

@@ -75,6 +75,17 @@ def share(text):
     return value
 
 
+def part(text):
+    """Type: `I/N`, the Ith of N parts, to `(I, N)`."""
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    number, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= count:
+        raise argparse.ArgumentTypeError(
+            f"must be I/N, the Ith of N parts, 1/N to N/N. Received: {text!r}"
+        )
+    return number, count
+
+
 def coverage(text):
     """Type: a number above 0 and at most 1."""
     value = positive_number(text)
@@ -137,6 +148,22 @@ def add_workers(parser):
         type=integer(1, 256),
         metavar="N",
         help="processes that work on pictures (default: one per core)",
+    )
+
+
+def add_cluster(group, does):
+    """Add the options of work on a cluster; `does` says what it does there."""
+    group.add_argument(
+        "--cluster",
+        metavar="FILE",
+        help=f"{does} on the Dask cluster of this scheduler file (requirements-cluster.txt)",
+    )
+    group.add_argument(
+        "--wait",
+        type=positive_number,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for the cluster's scheduler, and for a worker",
     )
 
 

@@ -25,14 +25,15 @@ SCRIPTS = [
 ]
 HEAVY = {
     "numpy", "scipy", "keras", "tensorflow", "PIL", "onnx", "onnxruntime", "h5py", "jinja2",
-    "starlette", "uvicorn",
+    "starlette", "uvicorn", "distributed", "dask",
 }  # fmt: skip
 
 # The rooms of the house, from the ground up: each imports from itself and from those before it.
 ROOMS = [
-    "errors", "files", "characters", "joyo", "charsets", "fonts", "parallel", "ink", "images",
-    "sources", "dataset", "augment", "networks", "artifacts", "training", "inference", "drawing",
-    "pages", "inspection", "evaluation", "web", "console", "options",
+    "errors", "files", "characters", "joyo", "charsets", "fonts", "parallel", "cluster_worker",
+    "cluster", "ink", "images", "sources", "dataset", "augment", "networks", "artifacts",
+    "training", "inference", "drawing", "pages", "inspection", "evaluation", "web", "console",
+    "options",
 ]  # fmt: skip
 COMMAND_LINE = {"console", "options"}
 MODULES = {

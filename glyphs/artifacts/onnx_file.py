@@ -34,13 +34,14 @@ def read_or_convert(prefix, architecture, *, notify=lambda message: None):
         except OSError as error:
             problem = f"cannot be read ({error.strerror})"
     notify(f"{path} {problem}; making it from the model files")
-    return convert(prefix, architecture)
+    return convert(prefix, architecture, is_shared=True)
 
 
-def convert(prefix, architecture):
+def convert(prefix, architecture, *, is_shared=False):
     """Convert the model to ONNX, write that as PREFIX.onnx, and return it as bytes.
 
-    Where the folder is read-only, it is returned but not kept.
+    Where the folder is read-only, it is returned but not kept. `is_shared` says that others may do
+    the same at this moment, as the jobs of an array do with a new model.
 
     Raises:
         ArtifactError: the conversion failed.
@@ -55,9 +56,9 @@ def convert(prefix, architecture):
     glyphs = architecture["glyphs"]
     glyphs["sha256"]["onnx"] = files.sha256(model)
     with contextlib.suppress(StorageError):
-        with files.replacing(paths.onnx) as file:
+        with files.replacing(paths.onnx, is_shared=is_shared) as file:
             file.write(model)
-        with files.replacing(paths.architecture) as file:
+        with files.replacing(paths.architecture, is_shared=is_shared) as file:
             file.write(description.to_bytes(architecture))
     return model
 

@@ -2,15 +2,14 @@
 
 import collections
 import dataclasses
-import itertools
 import os
 import time
 
 import numpy as np
 
 from glyphs import files, parallel
-from glyphs.dataset.build_worker import decode_chunk
 from glyphs.dataset.corrections import correct, read_corrections
+from glyphs.dataset.decoding import decode_again, decode_all
 from glyphs.dataset.names import rows_of
 from glyphs.dataset.select import Selection, read_classes, select
 from glyphs.dataset.split import assign, interleave
@@ -22,9 +21,6 @@ from glyphs.sources.index import SPLITS, Options
 from glyphs.sources.opening import open_index
 
 FRACTIONS = (0.8, 0.1, 0.1)  # of train, val and test, unless told otherwise
-
-CHUNK = 128  # pictures a worker decodes at a time; fewer if they are more than CHUNK_BYTES
-CHUNK_BYTES = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +54,9 @@ class Settings:
     keep_names: bool = False
 
 
-def from_source(source, path, settings, *, workers=None, warn, progress=parallel.unseen):
+def from_source(
+    source, path, settings, *, workers=None, cluster=None, warn, progress=parallel.unseen
+):
     """Build a `characters_dataset` from a folder, an archive or a data file.
 
     Args:
@@ -66,6 +64,7 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
         path: the file to write; an existing one is replaced at the end.
         settings: Settings.
         workers: number of processes; None: one per core. The result does not depend on it.
+        cluster: None, or the cluster.Cluster whose workers decode; nor does it depend on that.
         warn: called with one line for each thing that the user may not expect.
         progress: called with the number of pictures decoded so far, and that of all.
 
@@ -77,7 +76,10 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
         UsageError: the source is missing or none that is known here, or fewer than two classes
             have readable pictures.
         StorageError: no space or no permission.
+        LostError: the cluster is gone, or its workers do not see the pictures.
     """
+    if cluster:
+        source = os.path.abspath(source)  # workers have working folders of their own
     classes_from = settings.selection.classes_from
     corrections_from = settings.selection.corrections_from
     files.refuse_same(path, source, classes_from, settings.reading.class_map, corrections_from)
@@ -85,7 +87,7 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
     is_replaced = os.path.exists(path)
     classes = read_classes(classes_from) if classes_from else None
     corrections = read_corrections(corrections_from) if corrections_from else None
-    scratch = files.temporary(f"{path}.unpacked")
+    scratch = files.temporary(f"{os.path.abspath(path) if cluster else path}.unpacked")
     with open_index(source, settings.reading, scratch=scratch, reader=settings.reader) as index:
         for note in index.notes:
             warn(note)
@@ -99,7 +101,14 @@ def from_source(source, path, settings, *, workers=None, warn, progress=parallel
         )
         chosen |= corrected
         summary = from_index(
-            index, path, settings, selection=chosen, workers=workers, progress=progress
+            index,
+            path,
+            settings,
+            selection=chosen,
+            workers=workers,
+            cluster=cluster,
+            seen=[name for name in (source, scratch) if os.path.exists(name)],
+            progress=progress,
         )
     summary.is_replaced = is_replaced
     return summary
@@ -114,7 +123,17 @@ def _overrules_splits(index, settings):
     return settings.fractions != FRACTIONS and SPLITS.index("val") in index.splits
 
 
-def from_index(index, path, settings, *, selection=None, workers=None, progress=parallel.unseen):
+def from_index(
+    index,
+    path,
+    settings,
+    *,
+    selection=None,
+    workers=None,
+    cluster=None,
+    seen=(),
+    progress=parallel.unseen,
+):
     """Decode the samples of an index, split them and write a `characters_dataset`.
 
     Args:
@@ -123,6 +142,8 @@ def from_index(index, path, settings, *, selection=None, workers=None, progress=
         settings: Settings; those about the source and the selection are not looked at.
         selection: dict: how the index was chosen from the source, to store in the manifest.
         workers: number of processes; None: one per core. The result does not depend on it.
+        cluster: None, or the cluster.Cluster whose workers decode; nor does it depend on that.
+        seen: the files and folders that its workers must see.
         progress: called with the number of pictures decoded so far, and that of all.
 
     Returns:
@@ -150,12 +171,14 @@ def from_index(index, path, settings, *, selection=None, workers=None, progress=
             as_told = preprocessing
             if preprocessing.polarity == "auto" and index.polarity:
                 as_told = dataclasses.replace(preprocessing, polarity=index.polarity)
-            decoded = _decode_all(index.samples, numbers, as_told, scratch, workers, progress)
+            decoded = decode_all(
+                index.samples, numbers, as_told, scratch, workers, progress, cluster, seen
+            )
             polarities = collections.Counter(p for p in decoded.polarities if p)
             if polarities["light-on-dark"] > polarities["dark-on-light"]:
                 preprocessing = dataclasses.replace(preprocessing, majority="light-on-dark")
                 undecided = decoded.undecided
-                _decode_again(index.samples, numbers, undecided, preprocessing, scratch)
+                decode_again(index.samples, numbers, undecided, preprocessing, scratch)
         decoded.unreadable = index.damaged + decoded.unreadable
         if settings.is_strict and decoded.unreadable:
             raise _strict_error(decoded.unreadable, path)
@@ -191,50 +214,6 @@ def from_index(index, path, settings, *, selection=None, workers=None, progress=
     summary.seconds = time.perf_counter() - started
     summary.pictures_per_second = count / summary.seconds
     return summary
-
-
-@dataclasses.dataclass
-class _Decoded:
-    polarities: list  # one per sample; None = undecided or unreadable
-    undecided: list  # sample numbers
-    unreadable: list  # (path, reason)
-    readable: np.ndarray  # bool, one per sample
-
-
-def _decode_all(samples, numbers, preprocessing, scratch, workers, progress):
-    decoded = _Decoded([], [], [], np.ones(len(numbers), bool))
-    height, width = preprocessing.image_size
-    size = min(CHUNK, max(1, CHUNK_BYTES // (height * width)))
-    tasks = _tasks(samples, samples.runs(numbers, size), preprocessing, scratch)
-    done = 0
-    for polarities, failures in parallel.run_ordered(decode_chunk, tasks, workers=workers):
-        for i, error in failures:
-            decoded.unreadable.append((error.path, error.reason))
-            decoded.readable[done + i] = False
-        decoded.undecided += [
-            done + i for i, p in enumerate(polarities) if p is None and decoded.readable[done + i]
-        ]
-        decoded.polarities += [p for i, p in enumerate(polarities) if decoded.readable[done + i]]
-        done += len(polarities)
-        progress(done, len(numbers))
-    return decoded
-
-
-def _tasks(samples, runs, preprocessing, scratch):
-    start = 0
-    for run in runs:
-        chunk = samples.chunk([int(number) for number in run])
-        yield chunk, preprocessing, scratch, range(start, start + len(run))
-        start += len(run)
-
-
-def _decode_again(samples, numbers, undecided, preprocessing, scratch):
-    """Decode again the pictures without a polarity of their own, now that the majority is known."""
-    slots = iter(undecided)
-    for run in samples.runs([int(numbers[slot]) for slot in undecided], CHUNK):
-        decode_chunk(
-            samples.chunk(run), preprocessing, scratch, list(itertools.islice(slots, len(run)))
-        )
 
 
 def _strict_error(unreadable, path):

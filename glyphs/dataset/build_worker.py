@@ -17,24 +17,50 @@ def decode_chunk(chunk, preprocessing, scratch, slots):
         `(polarities, failures)`: one polarity or None per picture; `(position, PictureError)` of
         those that cannot be read or are blank, whose slots are left as they are.
     """
-    polarities, failures = [], []
-    height, width = preprocessing.image_size
-    with open(scratch, "r+b") as file:
-        place = None
-        for i, (slot, picture) in enumerate(zip(slots, chunk.pictures(), strict=True)):
-            if isinstance(picture, PictureError):
-                failures.append((i, picture))
-                polarities.append(None)
-                continue
+    images, polarities, failures = decode_images(chunk, preprocessing)
+    store_images(images, scratch, slots)
+    return polarities, failures
+
+
+def decode_images(chunk, preprocessing):
+    """Decode pictures.
+
+    Args:
+        chunk, preprocessing: as for decode_chunk.
+
+    Returns:
+        `(images, polarities, failures)`: the bytes of each image, uint8 `(height, width)`, or None;
+        the rest as decode_chunk returns it.
+    """
+    images, polarities, failures = [], [], []
+    for i, picture in enumerate(chunk.pictures()):
+        image = polarity = None
+        if isinstance(picture, PictureError):
+            failures.append((i, picture))
+        else:
             try:
                 image, polarity = to_image(picture, preprocessing)
+                image = image.tobytes()
             except NoInkError as error:
                 failures.append((i, PictureError(chunk.name(i), str(error))))
-                polarities.append(None)
+        images.append(image)
+        polarities.append(polarity)
+    return images, polarities, failures
+
+
+def store_images(images, scratch, slots):
+    """Write images into their slots of the scratch file.
+
+    Args:
+        images: list of bytes, all as long as a slot, or None.
+        scratch, slots: as for decode_chunk.
+    """
+    with open(scratch, "r+b") as file:
+        place = None
+        for slot, image in zip(slots, images, strict=True):
+            if image is None:
                 continue
-            polarities.append(polarity)
             if slot != place:  # seeking empties the buffer
-                file.seek(slot * height * width)
-            file.write(image.tobytes())
+                file.seek(slot * len(image))
+            file.write(image)
             place = slot + 1
-    return polarities, failures

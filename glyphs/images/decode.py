@@ -14,6 +14,7 @@ import stat
 from PIL import Image
 
 from glyphs.errors import PictureError
+from glyphs.images.plain_png import decode_plain_png
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 
@@ -79,6 +80,10 @@ def decode_picture(data, path):
         data: bytes.
         path: what to call it in errors.
     """
+    if (picture := decode_plain_png(data)) is not None:
+        grey = picture if picture.mode == "L" else picture.convert("L")
+        grey.info = {"mode": picture.mode, "alpha": False}
+        return grey
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _refuse_bomb(picture, data, path)

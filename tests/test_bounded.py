@@ -107,6 +107,14 @@ def test_a_bomb_takes_little_memory(bomb, tmp_path):
     assert peak < KILOBYTES
 
 
+def test_a_bmp_of_runs_may_not_be_large():
+    whole = bytearray(kinds.bmp_of_runs())
+    assert decode_picture(bytes(whole), "a.bmp").size == kinds.SIDES
+    struct.pack_into("<i", whole, 18, 33 << 16)  # its width, which two bytes say to be blank
+    with pytest.raises(PictureError, match="2162688 x 18 pixels in runs are too many; save it as"):
+        decode_picture(bytes(whole), "a.bmp")
+
+
 PAGE = (4960, 7016)  # pixels of an A4 page at 600 dots an inch
 PAGES = {
     "16-bit grey": lambda: png(PAGE[0], 16, 0, height=PAGE[1]),

@@ -23,6 +23,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 MAX_PIXELS = 50_000_000
 MAX_MEMORY = 450_000_000  # bytes, of a picture's file and its pixels on their way to grey
 MAX_BYTES = 150_000_000  # of a file
+MAX_RUNS = 9_000_000  # pixels of a run-length encoded BMP, which Pillow decodes in Python
 MAX_SCANS = 1000  # of a progressive JPEG, which usually has ten
 MAX_SCANNED = 1_000_000_000  # its pixels times its scans
 
@@ -36,6 +37,7 @@ _OTHER_BYTES = 40
 
 MIN_CONTRAST = 8  # grey levels; a picture with less is blank
 
+_RUNS = (1, 2)  # the numbers of these compressions in BMP, of 8 and of 4 bits
 _TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -124,6 +126,8 @@ def _refuse_bomb(picture, data, path):
         raise PictureError(
             path, f"{width} x {height} pixels are too many; cut out single characters{else_grey}"
         )
+    if picture.format == "BMP" and picture.info.get("compression") in _RUNS and pixels > MAX_RUNS:
+        raise PictureError(path, f"{width} x {height} pixels in runs are too many; save it as PNG")
     # Marked so in JPEG, where it occurs by chance in no data.
     scans = 0
     if picture.format in ("JPEG", "MPO"):

@@ -48,7 +48,7 @@ def parse_args(argv=None):
         metavar="N",
         help=f"also write before and after pictures of N classes to {PREVIEWS}/",
     )
-    options.add_workers(parser)
+    options.add_workers(parser, "threads")
     distortion = parser.add_argument_group("distortion")
     distortion.add_argument(
         "--preset",

@@ -2,9 +2,10 @@
 
     python benchmarks
     python benchmarks FOLDER
+    python benchmarks gpu --help
 
 Without FOLDER (one folder per class), 10,000 pictures of 100 characters are drawn. A mismatch in
-any benchmark stops all, and no row is written.
+any benchmark stops all, and no row is written. `gpu` measures trainings instead, see gpu.py.
 """
 
 import datetime
@@ -45,6 +46,10 @@ def row(found):
 
 
 def main():
+    if sys.argv[1:2] == ["gpu"]:
+        import gpu
+
+        return gpu.main(sys.argv[2:])
     args = measuring.parse_args(__doc__)
     found = {}
     with measuring.characters(args.folder) as folder, tempfile.TemporaryDirectory() as scratch:
@@ -61,7 +66,8 @@ def main():
     with open(os.path.join(HERE, "README.md"), "a") as file:
         file.write(row(found))
     print(f"appended to benchmarks/README.md:\n{row(found)}", end="")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

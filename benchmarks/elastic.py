@@ -8,7 +8,7 @@ equals a slow loop to the byte. Then takes turns with each peer and prints the i
 how many times slower than glyphs it is. Peers: albumentations, OpenCV per image, SciPy per image,
 and the function of 2016 (made again from its description; its fields are of 31x31 noise at any
 size). Each process uses one thread; starting and importing are not counted. Last, the whole way
-from file to file, where starting the workers counts.
+from file to file, which is done in threads.
 """
 
 import concurrent.futures

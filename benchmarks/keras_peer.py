@@ -6,7 +6,7 @@ The same model files and the same preprocessing, without any check of checksums.
 import json
 import sys
 
-import measuring  # noqa: F401, it makes glyphs importable and sets the environment
+import measuring
 
 
 class Classifier:
@@ -38,6 +38,7 @@ class Classifier:
 
 
 def main():
+    measuring.on_the_processor()
     prefix, *paths = sys.argv[1:]
     classifier = Classifier(prefix)
     for path, row in zip(paths, classifier.probabilities(paths), strict=True):

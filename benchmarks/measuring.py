@@ -11,11 +11,17 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
-# All on the processor, without chatter, and without a look for newer versions.
-os.environ.update(CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3", NO_ALBUMENTATIONS_UPDATE="1")
+# Without chatter, and without a look for newer versions.
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", NO_ALBUMENTATIONS_UPDATE="1")
+
+
+def on_the_processor():
+    """Let everything be computed on the processor, even where there is a GPU."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def parse_args(docstring):
+    on_the_processor()
     options = argparse.ArgumentParser(
         description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
     )

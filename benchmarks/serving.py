@@ -34,6 +34,7 @@ CLOSE = 1e-3  # probabilities this near to each other may change places
 
 
 def parse_args():
+    measuring.on_the_processor()
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

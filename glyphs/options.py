@@ -142,12 +142,12 @@ def preset(text):
 # --- Options that several scripts have; `parser` may be a group of a parser ---
 
 
-def add_workers(parser):
+def add_workers(parser, kind="processes"):
     parser.add_argument(
         "--workers",
         type=integer(1, 256),
         metavar="N",
-        help="processes that work on pictures (default: one per core)",
+        help=f"{kind} that work on pictures (default: one per core)",
     )
 
 

@@ -64,16 +64,7 @@ def run_ordered(function, tasks, *, workers, here=0):
     threads = os.environ.get(BLAS_THREADS)
     os.environ[BLAS_THREADS] = threads or "1"
     try:
-        pending = collections.deque(
-            executor.submit(function, *task) for task in itertools.islice(tasks, 4 * workers)
-        )
-        for task in first:
-            yield function(*task)
-        for task in tasks:
-            yield pending.popleft().result()
-            pending.append(executor.submit(function, *task))
-        while pending:
-            yield pending.popleft().result()
+        yield from _in_order(executor, function, first, tasks, 4 * workers)
     except concurrent.futures.process.BrokenProcessPool:
         raise GlyphsError(
             "a worker process was killed, perhaps for want of memory; try --workers 1"
@@ -82,6 +73,46 @@ def run_ordered(function, tasks, *, workers, here=0):
         if threads is None:
             os.environ.pop(BLAS_THREADS, None)
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def run_ordered_in_threads(function, tasks, *, workers):
+    """Yield `function(*task)` for every task, in the order of the tasks, as run_ordered does.
+
+    For functions that mostly compute with large arrays, which leaves the interpreter alone: threads
+    cost nothing to start, and what they return is not sent.
+
+    Args:
+        function: of the arguments in a task.
+        tasks: iterable of argument tuples.
+        workers: number of threads.
+    """
+    if workers == 1:
+        yield from itertools.starmap(function, tasks)
+        return
+    import concurrent.futures
+
+    executor = concurrent.futures.ThreadPoolExecutor(workers, "glyphs")
+    try:
+        yield from _in_order(executor, function, (), iter(tasks), 2 * workers)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(executor, function, first, tasks, ahead):
+    """Yield the results of the `first` tasks, done here, and of the others, done by the executor.
+
+    So many of the others are under way `ahead` of the one that is waited for.
+    """
+    pending = collections.deque(
+        executor.submit(function, *task) for task in itertools.islice(tasks, ahead)
+    )
+    for task in first:
+        yield function(*task)
+    for task in tasks:
+        yield pending.popleft().result()
+        pending.append(executor.submit(function, *task))
+    while pending:
+        yield pending.popleft().result()
 
 
 def in_threads(function, items):

@@ -1,9 +1,16 @@
-"""Damaged copies of PNG files: bytes, chunks, header fields and lengths are changed."""
+"""Damaged copies of files: bytes, numbers, stretches; of PNG files chunks and header fields."""
 
+import gzip
 import random
+import re
 import struct
 import zlib
 
+ODDITIES = (
+    b"", b"\n", b"\r", b'"', b'""', b"\0", b"\xff", b"-1", b"9" * 30, b"1e9", b"nan", b"../../a",
+    b"/dev/zero", b"U+D800", b"U+110000", "\u202e\u0301".encode(), b"," * 50, b"x" * 70_000,
+    b"\xef\xbb\xbf",
+)  # fmt: skip
 SIDES = (0, 1, 2, 31, 33, 255, 6000, 7000, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -27,6 +34,52 @@ def change_bytes(whole, rng):
 
 def cut(whole, rng):
     return whole[: rng.randrange(len(whole))]
+
+
+def change_numbers(whole, rng):
+    """Put a number that is rare where a number may be, in either byte order."""
+    data = bytearray(whole)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        form = rng.choice(("<I", ">I", "<H", ">H"))
+        largest = 2 ** (8 * struct.calcsize(form)) - 1
+        if len(data) >= struct.calcsize(form):
+            place = rng.randrange(len(data) - struct.calcsize(form) + 1)
+            if rng.random() < 0.5:  # headers are where it matters
+                place = min(place, rng.randrange(64))
+            struct.pack_into(form, data, place, rng.choice(SIDES) & largest)
+    return bytes(data)
+
+
+def move(whole, rng):
+    """Drop a stretch, repeat it many times, or put it elsewhere."""
+    start = rng.randrange(len(whole))
+    stretch = whole[start : start + rng.choice((1, 2, 8, 100, 600))]
+    rest = whole[:start] + whole[start + len(stretch) :]
+    place = rng.randrange(len(rest) + 1)
+    return rest[:place] + stretch * rng.choice((0, 1, 2, 300)) + rest[place:]
+
+
+def change_text(whole, rng):
+    """Put something odd in place of a cell of a table."""
+    cells = re.split(rb"([,;\t \n])", whole)
+    for _ in range(rng.choice((1, 1, 3))):
+        cells[rng.randrange(len(cells))] = rng.choice(ODDITIES)
+    return b"".join(cells)
+
+
+ANY = (change_bytes, change_bytes, cut, change_numbers, change_numbers, move)
+
+
+def damaged(whole, rng):
+    """Return a damaged copy of a file of any kind."""
+    if rng.random() < 0.3:
+        if whole.startswith(b"\x89PNG"):
+            return rng.choice((change_chunks, change_field))(whole, rng)
+        if whole.startswith(b"\x1f\x8b"):  # what is in it, packed again
+            return gzip.compress(damaged(gzip.decompress(whole), rng), 1)
+        if b"\n" in whole and b"\0" not in whole:
+            return change_text(whole, rng)
+    return rng.choice(ANY)(whole, rng)
 
 
 def change_chunks(whole, rng):

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 
@@ -132,6 +133,32 @@ def test_encrypted_and_oddly_packed_members_are_named(shapes, tmp_path):
         f"{path}/a/1.png: encrypted, or compressed by a method other than deflate; pack the "
         "archive again"
     ]
+
+
+def test_members_said_to_lie_before_the_start_of_the_zip_are_named(shapes, tmp_path):
+    path = tmp_path / "early.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(shapes / "bar" / "1.png", "a/1.png")
+    stored = bytearray(path.read_bytes())
+    end = stored.rfind(b"PK\x05\x06")
+    (place,) = struct.unpack_from("<I", stored, end + 16)
+    struct.pack_into("<I", stored, end + 16, place + 10)  # where the list of files begins
+    path.write_bytes(stored)
+    (error,) = read_all(path, tmp_path / "s")
+    assert error.startswith(f"{path}/a/1.png: the archive is damaged here")
+
+
+def test_a_zip_member_without_a_name_is_passed_over(shapes, tmp_path):
+    path = tmp_path / "nameless.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(shapes / "bar" / "1.png", "a/1.png")
+        archive.write(shapes / "bar" / "1.png", "x")
+    stored = bytearray(path.read_bytes())
+    entry = stored.rfind(b"PK\x01\x02")
+    struct.pack_into("<H", stored, entry + 28, 0)  # the length of its name
+    struct.pack_into("<H", stored, entry + 32, 1)  # and of a remark behind it
+    path.write_bytes(stored)
+    assert len(read_all(path, tmp_path / "s")) == 1
 
 
 def test_utf8_names_are_read_whether_or_not_the_zip_says_so(shapes, tmp_path):

@@ -13,11 +13,6 @@ from glyphs.augment import elastic, presets
 from glyphs.dataset.write import write_dataset
 from glyphs.errors import ArtifactError, UsageError
 
-# Starting processes takes about as long as distorting this many pixels, which is what this process
-# does meanwhile; they are started for four times as many.
-START_PIXELS = 1 << 24
-FEW_PIXELS = 4 * START_PIXELS
-
 
 @dataclasses.dataclass
 class Summary:
@@ -51,7 +46,7 @@ def augment_dataset(
         seed: of the distortion, 0 to 2**32 - 1.
         small_angle: classes, by name or by character, that turn by half the preset's angle only.
         preset_name: what the manifest calls the preset.
-        workers: number of processes; None: one per core. The result does not depend on it.
+        workers: number of threads; None: one per core. The result does not depend on it.
         progress: called with the number of images distorted so far, and that of all.
 
     Returns:
@@ -80,8 +75,7 @@ def augment_dataset(
     files.check_can_write(path, pixels + sum(x.nbytes for x in images.values()))
     angles = np.full(len(dataset.class_names), preset.angle)
     angles[small] /= 2
-    if workers is None:
-        workers = 1 if pixels < FEW_PIXELS else parallel.default_workers()
+    workers = workers or parallel.default_workers()
     small_names = [dataset.class_names[i] for i in small]
     manifest = {
         key: value
@@ -146,8 +140,7 @@ def _distorted(dataset, preset, angles, copies, seed, workers, progress):
         for start in range(0, count, length)
     )
     done = 0
-    here = START_PIXELS // (length * size[0] * size[1])
-    for block in parallel.run_ordered(presets.distort_block, tasks, workers=workers, here=here):
+    for block in parallel.run_ordered_in_threads(presets.distort_block, tasks, workers=workers):
         yield block
         done += len(block)
         progress(done, copies * count)

@@ -95,7 +95,7 @@ class Displacements:
             basis_y = basis_y[:, None]  # the same for dy and dx
         half, whole = self.half[: len(out)], self.whole[: len(out)]
         # dy and dx in one product. Those of the whole batch would be so large that each of the
-        # worker processes would start threads.
+        # workers would start threads of NumPy's.
         np.matmul(self.noise[part], basis_x, out=half)
         np.matmul(basis_y, half.reshape(len(out), 2, -1, half.shape[2]), out=whole)
         np.rint(whole, out=whole)

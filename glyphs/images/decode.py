@@ -11,9 +11,10 @@ import logging
 import os
 import stat
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from glyphs.errors import PictureError
+from glyphs.images.plain_png import decode_plain_png
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 
@@ -22,17 +23,32 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 MAX_PIXELS = 50_000_000
 MAX_MEMORY = 450_000_000  # bytes, of a picture's file and its pixels on their way to grey
 MAX_BYTES = 150_000_000  # of a file
+MAX_RUNS = 9_000_000  # pixels of a run-length encoded BMP, which Pillow decodes in Python
 MAX_SCANS = 1000  # of a progressive JPEG, which usually has ten
 MAX_SCANNED = 1_000_000_000  # its pixels times its scans
 
 # Bytes of memory a pixel takes on its way to grey, by the beginning of Pillow's mode.
-_PIXEL_BYTES = {"1": 6, "L": 6, "P": 6, "RGB": 9, "CMYK": 9, "YCbCr": 9, "LAB": 9}
-_ALPHA_BYTES = 16  # also of WebP, which is decoded as an animation, in two canvases
-_WIDE_BYTES = 40
+_PIXEL_BYTES = {
+    "1": 6, "L": 6, "P": 6, "I;16": 6, "RGB": 9, "CMYK": 9, "YCbCr": 9, "LAB": 9, "I": 8, "F": 8,
+}  # fmt: skip
+_ALPHA_BYTES = 11
+_WEBP_BYTES = 16  # it is decoded as an animation, in two canvases
+_OTHER_BYTES = 40
 
 MIN_CONTRAST = 8  # grey levels; a picture with less is blank
 
+_RUNS = (1, 2)  # the numbers of these compressions in BMP, of 8 and of 4 bits
 _TRANSPOSED = 0x0112  # the EXIF tag `Orientation`
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_BAND = 1 << 16  # pixels that are made grey at a time where that takes memory
 _STRIPS, _TILES = 273, 324  # TIFF tags: where these lie in the file
 
 # Pillow logs what it finds odd in a file, and without a handler Python prints it.
@@ -66,6 +82,10 @@ def decode_picture(data, path):
         data: bytes.
         path: what to call it in errors.
     """
+    if (picture := decode_plain_png(data)) is not None:
+        grey = picture if picture.mode == "L" else picture.convert("L")
+        grey.info = {"mode": picture.mode, "alpha": False}
+        return grey
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _refuse_bomb(picture, data, path)
@@ -94,14 +114,20 @@ def _refuse_bomb(picture, data, path):
     """Raise PictureError if decoding an opened picture would take too long or too much memory."""
     width, height = picture.size
     pixels = width * height
-    if picture.has_transparency_data or picture.format == "WEBP":
+    mode = "I;16" if picture.mode.startswith("I;16") else picture.mode  # whatever its byte order
+    each = _PIXEL_BYTES.get(mode, _OTHER_BYTES)
+    if picture.format == "WEBP":
+        each = _WEBP_BYTES
+    elif picture.has_transparency_data:
         each = _ALPHA_BYTES
-    else:
-        each = _PIXEL_BYTES.get(picture.mode, _WIDE_BYTES)
     if pixels > MAX_PIXELS or len(data) + pixels * each > MAX_MEMORY:
+        is_grey_better = pixels <= MAX_PIXELS and each > _PIXEL_BYTES["L"]
+        else_grey = ", or save it in 8-bit grey, as PNG" if is_grey_better else ""
         raise PictureError(
-            path, f"{width} x {height} pixels are too many; cut out single characters"
+            path, f"{width} x {height} pixels are too many; cut out single characters{else_grey}"
         )
+    if picture.format == "BMP" and picture.info.get("compression") in _RUNS and pixels > MAX_RUNS:
+        raise PictureError(path, f"{width} x {height} pixels in runs are too many; save it as PNG")
     # Marked so in JPEG, where it occurs by chance in no data.
     scans = 0
     if picture.format in ("JPEG", "MPO"):
@@ -145,7 +171,8 @@ def _read_file(path):
         raise PictureError(path, "not a regular file")
     if not status.st_size:
         raise PictureError(path, "empty file; download or save it again")
-    raise PictureError(path, f"{status.st_size / 1e6:,.0f} MB are too many for one picture")
+    size = f"{status.st_size / 1e6:,.0f} MB"
+    raise PictureError(path, f"{size} are too many for one picture; save it in grey, as PNG")
 
 
 def reason_of(error):
@@ -158,46 +185,79 @@ def _to_grey(picture):
     """Return a decoded picture of any mode as mode "L", upright, on white paper."""
     if not picture.info and picture.mode in ("L", "RGB") and picture.format != "TIFF":
         return picture.convert("L")  # nothing below applies to the bulk of pictures
-    if picture.getexif().get(_TRANSPOSED, 1) != 1:
-        picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):
-        return _wide_to_grey(picture)
-    if picture.has_transparency_data:
-        return _on_paper(picture.convert("RGBA"))
-    if picture.mode in ("P", "LAB"):
-        picture = picture.convert("RGB") if picture.mode == "P" else picture.getchannel("L")
-    return picture.convert("L")
+        grey = _wide_to_grey(picture)
+    elif picture.has_transparency_data:
+        grey = _on_paper(picture)
+    elif picture.mode == "LAB":
+        grey = picture.getchannel("L")
+    elif picture.mode == "P":
+        grey = _in_bands(picture, lambda band: band.convert("RGB").convert("L"))
+    else:
+        grey = picture.convert("L")
+    turn = _TURNS.get(picture.getexif().get(_TRANSPOSED))
+    return grey.transpose(turn) if turn is not None else grey
+
+
+def _bands(picture):
+    """Yield `(top, band)` of a decoded picture: what a band becomes on its way may be large."""
+    width, height = picture.size
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        yield top, picture.crop((0, top, width, min(top + rows, height)))
+
+
+def _in_bands(picture, to_grey):
+    """Return a decoded picture as mode "L", each band of it by `to_grey`."""
+    if picture.width * picture.height <= _BAND:
+        return to_grey(picture)
+    grey = Image.new("L", picture.size)
+    for top, band in _bands(picture):
+        grey.paste(to_grey(band), (0, top))
+    return grey
 
 
 def _wide_to_grey(picture):
     """Return a picture of 16-bit or wider grey values as mode "L"."""
     import numpy as np
 
-    values = np.asarray(picture)
+    def values_of(band):
+        values = np.asarray(band)
+        return values if np.isfinite(values).all() else np.nan_to_num(values.astype(np.float64))
+
+    def to_grey(band):
+        values = values_of(band)
+        if is_short:
+            grey = (values.astype(np.uint32) + 128) // 257
+        else:
+            grey = np.rint(np.multiply(values.clip(0), 255 / full, dtype=np.float64))
+        grey = grey.astype(np.uint8)
+        if isinstance(transparent, int):
+            grey[values == transparent] = 255
+        return Image.fromarray(grey)
+
+    is_short = picture.mode.startswith("I;16")
     transparent = picture.info.get("transparency")
-    if picture.mode.startswith("I;16"):
-        grey = (values.astype(np.uint32) + 128) // 257
-    else:
+    if not is_short:
         # 32-bit pictures hold 0..1, 0..255 or 0..65535 in practice; the values tell which.
-        values = np.nan_to_num(values.astype(np.float64))
-        largest = values.max(initial=0)
+        largest = float(max(values_of(band).max(initial=0) for _, band in _bands(picture)))
         is_unit = picture.mode == "F" and largest <= 1
         full = 1 if is_unit else next((m for m in (255, 65535) if largest <= m), largest)
-        grey = np.rint(values.clip(0) * (255 / full))
-    grey = grey.astype(np.uint8)
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(grey)
+    return _in_bands(picture, to_grey)
 
 
 def _on_paper(picture):
-    """Return an RGBA picture as mode "L", its transparent pixels turned into paper.
+    """Return a picture as mode "L", its transparent pixels turned into paper.
 
     Paper is white, unless the ink itself is: white strokes on nothing would vanish.
     """
     for paper in ("white", "black"):
-        background = Image.new("RGBA", picture.size, paper)
-        grey = Image.alpha_composite(background, picture).convert("L")
+
+        def to_grey(band, paper=paper):
+            background = Image.new("RGBA", band.size, paper)
+            return Image.alpha_composite(background, band.convert("RGBA")).convert("L")
+
+        grey = _in_bands(picture, to_grey)
         darkest, lightest = grey.getextrema()
         if lightest - darkest > MIN_CONTRAST or darkest < 248:
             return grey

@@ -151,7 +151,8 @@ class ZipListing(_ArchiveListing):
         for member in self.archive.infolist():
             is_link = stat.S_ISLNK(member.external_attr >> 16)
             name = _decoded_name(member)
-            self._add(name, member, is_link=is_link, is_file=not member.is_dir())
+            is_file = bool(name) and not member.is_dir()  # which fails for no name
+            self._add(name, member, is_link=is_link, is_file=is_file)
         self.tree = _tree_of(self.members)
 
     def samples(self, names):

@@ -10,7 +10,7 @@ import struct
 import zlib
 
 from glyphs.errors import PictureError
-from glyphs.images.decode import MAX_BYTES, decode_picture
+from glyphs.images.decode import MAX_BYTES, decode_picture, reason_of
 from glyphs.sources.index import Samples
 
 OTHER_METHOD = "encrypted, or compressed by a method other than deflate; pack the archive again"
@@ -54,6 +54,9 @@ class _Members(Samples):
                     yield decode_picture(self._read(file, name, *place), name)
                 except PictureError as error:
                     yield error
+                except (OSError, ValueError, OverflowError, MemoryError) as error:
+                    # The archive's list of files says where it lies: before the start, say.
+                    yield PictureError(name, f"the archive is damaged here ({reason_of(error)})")
 
 
 class TarMembers(_Members):

@@ -4,8 +4,9 @@
 #     sh pretrained/make.sh japanese
 #     sh pretrained/make.sh chinese
 #
-# Run it in the top folder of the project, in its environment. It takes hours on a CPU; an
-# interrupted training goes on with the last command and --resume.
+# Run it in the top folder of the project, in its environment. Each pass learns from newly drawn
+# pictures, and goes on from the one before; the model is the mean of the last two. It takes hours on
+# a CPU; what is done already is not done again.
 set -eu
 which=${1:?"name one: japanese or chinese"}
 case $which in
@@ -14,11 +15,24 @@ case $which in
     *) echo "$which: not japanese or chinese" >&2; exit 2 ;;
 esac
 sources=${XDG_CACHE_HOME:-$HOME/.cache}/glyphs/$which
-mkdir -p "made/$which"
 python fetch_sources.py "$which"
-python draw_samples.py "made/$which/drawn" --classes $classes --count $count \
-    --label-encoding unicode --strokes "$sources"/strokes/* --font "$sources"/fonts/*
-python create_dataset.py "made/$which/drawn" --split 97 1.5 1.5 --output "made/$which/dataset"
-python train.py "made/$which/dataset" --network glyphnet-many --epochs 3 --half-precision \
-    --output "made/$which/model"
-python evaluate.py "made/$which/dataset" --model "made/$which/model" --calibrate
+previous=
+for pass in 1 2 3; do
+    made=made/$which/$pass
+    mkdir -p "$made"
+    if ! [ -e "$made/dataset" ]; then
+        rm -rf "$made/drawn"
+        python draw_samples.py "$made/drawn" --seed $pass --classes $classes --count $count \
+            --label-encoding unicode --strokes "$sources"/strokes/* --font "$sources"/fonts/*
+        python create_dataset.py "$made/drawn" --split 97 1.5 1.5 --output "$made/dataset"
+        rm -r "$made/drawn"
+    fi
+    if ! [ -e "$made/model_architecture.json" ]; then
+        python train.py "$made/dataset" --network glyphnet-many --epochs 1 --half-precision \
+            --resume --output "$made/model" ${previous:+--init "$previous" --learning-rate .002}
+    fi
+    previous=$made/model
+done
+python pretrained/average.py "made/$which/3/dataset" "made/$which/model" \
+    "made/$which/2/model" "made/$which/3/model"
+python evaluate.py "made/$which/3/dataset" --model "made/$which/model" --calibrate

@@ -3,8 +3,9 @@ import re
 
 import numpy as np
 import pytest
-from conftest import DATA, ROOT, run_script
+from conftest import DATA, ROOT, SHAPES, make_folder, run_script
 
+from glyphs.artifacts.loading import load_model, read_architecture
 from glyphs.charsets import characters_of_set
 from glyphs.drawing.character import draw
 from glyphs.drawing.typeface import Typeface
@@ -54,12 +55,32 @@ def test_a_drawn_model_knows_its_sets_and_comes_with_its_licence(name):
 
 def test_commands_that_make_the_models_have_the_options_that_they_use():
     text = (PRETRAINED / "make.sh").read_text().replace("\\\n", " ")
-    commands = re.findall(r"^python (\w+\.py)(.*)$", text, re.M)
-    assert len(commands) == 5
+    commands = re.findall(r"^ *python ([\w/]+\.py)(.*)$", text, re.M)
+    assert len(commands) == 6
     for script, words in commands:
         help_text = run_script(script, "--help").stdout
         for option in re.findall(r"--[a-z-]+", words):
             assert re.search(rf"^  {option}\b", help_text, re.M), f"{script} has no {option}"
+
+
+def test_the_mean_of_models_is_the_mean_of_their_weights(tmp_path):
+    make_folder(tmp_path / "shapes", dict.fromkeys(SHAPES, 40))
+    run_script("create_dataset.py", "shapes", "--image-size", 16, cwd=tmp_path)
+    train = ["train.py", "--epochs", 1, "--batch-size", 8]
+    run_script(*train, "--output", "a", cwd=tmp_path)
+    run_script(*train, "--init", "a", "--output", "b", cwd=tmp_path)
+    run_script(*train, "--network", "kmnist", "--output", "other", cwd=tmp_path)
+    average = ["pretrained/average.py", "characters_dataset", "mean"]
+    run = run_script(*average, "a", "b", cwd=tmp_path)
+    weights = [load_model(str(tmp_path / name))[0].get_weights() for name in ("a", "b", "mean")]
+    for a, b, mean in zip(*weights, strict=True):
+        np.testing.assert_allclose(mean, (a + b) / 2, rtol=1e-3, atol=1e-3)
+    test = read_architecture(str(tmp_path / "mean"))["glyphs"]["figures"]["test"]
+    assert f"accuracy {test['accuracy']:.4f} on {test['pictures']}" in run.stdout
+    evaluated = run_script("evaluate.py", "--model", "mean", cwd=tmp_path).stdout
+    assert f"accuracy {100 * test['accuracy']:.2f} %" in evaluated
+    refused = run_script(*average, "a", "other", cwd=tmp_path, expect=3)
+    assert "other: is of another network than a" in refused.stderr
 
 
 def test_what_a_hand_has_drawn_is_read_among_few_classes():

@@ -17,6 +17,7 @@ from glyphs.errors import ArtifactError, PictureError
 from glyphs.images.preprocessing import read_image
 from glyphs.inference import Classifier
 from glyphs.inference.classifier import shares_of
+from glyphs.inference.prediction import best_of
 
 
 def classify(*arguments, **options):
@@ -277,3 +278,12 @@ def test_only_classes_that_no_model_has_is_an_error(toy_model, unseen):
 def test_where_the_network_gives_nothing_to_the_wanted_classes_they_share_alike():
     shares = shares_of(np.array([[1, 0, 0]], np.float32), [1, 2])
     np.testing.assert_array_equal(shares, [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 10, 100])
+def test_the_best_classes_are_those_that_sorting_all_finds(top):
+    rng = np.random.default_rng(top)
+    for n in rng.integers(1, 60, 200):
+        probabilities = (rng.integers(0, 8, n) / 8).astype(np.float32)  # with many equals
+        expected = np.argsort(-probabilities, kind="stable")[:top]
+        np.testing.assert_array_equal(best_of(probabilities, top), expected)

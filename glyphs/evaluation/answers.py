@@ -9,6 +9,7 @@ from glyphs import parallel
 from glyphs.errors import PictureError
 from glyphs.images.preprocessing import at_own_size, image_of, resize_images
 from glyphs.images.view import NoInkError, view_of
+from glyphs.inference.prediction import best_of
 
 KEPT = 10  # answers to a picture
 CHUNK = 128  # pictures of a task
@@ -159,7 +160,7 @@ def _record(answers, which, probabilities):
         if isinstance(row, str):
             answers.failures[number] = row
             continue
-        best = np.argsort(-row, kind="stable")[:k]
+        best = best_of(row, k)
         answers.top[number] = best
         answers.probabilities[number] = row[best]
         answers.own[number] = row[answers.labels[number]]

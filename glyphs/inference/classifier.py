@@ -142,8 +142,9 @@ class Classifier(Answering):
         """Return the probabilities of a few images, in all views, at the stored temperature."""
         if not len(images):
             return np.empty((0, len(self.class_names)), np.float32)
-        views = views_of(images) if self.tta else [images]
-        return np.mean([self._answer_view(view) for view in views], axis=0)
+        if not self.tta:
+            return self._answer_view(images)
+        return np.mean([self._answer_view(view) for view in views_of(images)], axis=0)
 
     def _answer_view(self, images):
         answers = self._run(images)

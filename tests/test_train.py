@@ -89,7 +89,7 @@ def test_epochs_are_as_said_or_as_the_pictures_need():
 
 def test_few_pictures_go_on_from_a_model_by_a_recipe_of_their_own():
     few, many = (recipe.for_network("glyphnet-many", n, seed=1, init="a") for n in (500, 500_000))
-    assert (few.batch_size, few.learning_rates, few.epochs) == (32, (0.002,), 82)
+    assert (few.batch_size, few.learning_rates, few.epochs) == (32, (0.002,), 40)
     assert (many.batch_size, many.learning_rates, many.epochs) == (128, (0.003,), 10)
     said = recipe.for_network(
         "glyphnet-many", 500, seed=1, init="a", learning_rate=0.01, batch_size=8

@@ -92,7 +92,7 @@ OLD_PRESETS = {"seed": "classic"}
 # Of our own networks, where few pictures go on from a model's weights (docs/training.md: measured).
 FEW_PICTURES = 20_000
 FROM_A_MODEL = {
-    "epochs": 20, "learning_rates": (0.002,), "batch_size": 32, "least_steps": 1300,
+    "epochs": 20, "learning_rates": (0.002,), "batch_size": 32, "least_steps": 640,
 }  # fmt: skip
 
 MOST_EPOCHS = 200  # an epoch takes .3 s at least, however few its pictures

@@ -96,7 +96,7 @@ def test_every_damage_to_an_onnx_file_makes_it_anew(prefix, monkeypatch, flips, 
     architecture = read_architecture(prefix)
     architecture["glyphs"]["sha256"]["onnx"] = files.sha256(whole)
     made, said = [], []
-    monkeypatch.setattr(onnx_file, "convert", lambda prefix, content: made.append(1) or whole)
+    monkeypatch.setattr(onnx_file, "convert", lambda *_, **__: made.append(1) or whole)
     path = Paths(prefix).onnx
     write(path, whole)
     assert read_or_convert(prefix, architecture, notify=said.append) == whole

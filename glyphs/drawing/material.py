@@ -102,12 +102,14 @@ class Checker:
             paths.append(path)
         if not images:
             return {}
-        best = np.argsort(-self._classifier.probabilities(np.stack(images)), axis=1)[:, :BEST]
+        from glyphs.inference.prediction import best_of
+
+        rows = self._classifier.probabilities(np.stack(images))
         characters = self._classifier.characters
         return {
             path: glyphs[path]
-            for path, numbers in zip(paths, best.tolist(), strict=True)
-            if character in [characters[number] for number in numbers]
+            for path, row in zip(paths, rows, strict=True)
+            if character in [characters[number] for number in best_of(row, BEST)]
         }
 
 

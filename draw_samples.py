@@ -76,11 +76,16 @@ def main(argv=None):
     material = material_of(args, characters)
     unfinished = start_folder(args.folder)
     try:
+        encoding = None if args.label_encoding == "unicode" else args.label_encoding
         tasks = [
-            (character, os.path.join(unfinished, name), args.count, args.seed, material)
-            for character, name in zip(
-                characters, folder_names(characters, args.label_encoding), strict=True
+            (
+                character,
+                os.path.join(unfinished, class_name_of(character, encoding)),
+                args.count,
+                args.seed,
+                material,
             )
+            for character in characters
         ]
         workers = parallel.workers_for(len(characters) * args.count, few=parallel.FEW)
         with files.storage_errors(args.folder):
@@ -136,18 +141,6 @@ def material_of(args, characters):
             "leave out what is missing, or give a --font that has it"
         )
     return material
-
-
-def folder_names(characters, encoding):
-    """Return one folder name per character."""
-    names = []
-    for character in characters:
-        try:
-            name = class_name_of(character, None if encoding == "unicode" else encoding)
-        except ValueError:
-            name = class_name_of(character)
-        names.append(name)
-    return names
 
 
 def start_folder(folder):

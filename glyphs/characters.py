@@ -1,5 +1,6 @@
 """Class names and the characters that they stand for."""
 
+import contextlib
 import re
 import unicodedata
 
@@ -35,16 +36,21 @@ def character_of(class_name, encoding=None):
 
 
 def class_name_of(character, encoding=None):
-    """Return the class name of a character: its code in `encoding`, else `U+XXXX`.
+    """Return the class name of a character: its two bytes in `encoding`, or `U+XXXX`.
 
-    Raises:
-        ValueError: the encoding has no two-byte code for this character.
+    >>> class_name_of("亜", "euc-jp"), class_name_of("亜"), class_name_of("A", "euc-jp")
+    ('B0A1', 'U+4E9C', 'U+0041')
+
+    Args:
+        character: text; base letters with marks are joined as `U+0915_U+0901`.
+        encoding: None, or one of ENCODINGS; what has no code of two bytes there is named `U+XXXX`.
     """
-    if encoding is None:
-        return "_".join(f"U+{ord(c):04X}" for c in character)
-    code = character.encode("gb2312" if encoding == "gb2312" else "euc_jp")
+    code = b""
+    if encoding:
+        with contextlib.suppress(UnicodeEncodeError):
+            code = character.encode("gb2312" if encoding == "gb2312" else "euc_jp")
     if len(code) != 2:
-        raise ValueError(f"{character!r} has no two-byte code in {encoding}")
+        return "_".join(f"U+{ord(c):04X}" for c in character)
     if encoding == "jis":
         code = bytes(byte & 0x7F for byte in code)
     return code.hex().upper()

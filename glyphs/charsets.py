@@ -109,12 +109,5 @@ def names_in(names, encoding=None):
         characters = _characters_in(words, encoding)
         found.update(words, characters)
         if encoding:
-            found.update(class_name_of(c, encoding) for c in characters if _has_code(c, encoding))
+            found.update(class_name_of(c, encoding) for c in characters)
     return found
-
-
-def _has_code(character, encoding):
-    try:
-        return bool(class_name_of(character, encoding))
-    except ValueError:
-        return False

@@ -12,16 +12,12 @@ def bundled_font():
     return os.path.join(package.submodule_search_locations[0], "fonts", "ipaexg.ttf")
 
 
-# Every font lacks this noncharacter, and draws the same box for all that it lacks.
-NO_CHARACTER = "\U0010ffff"
-
-
 def missing(font, characters):
-    """Return those of the characters that a font cannot draw.
+    """Return those of the characters that a font draws as a box, or as nothing.
 
     Args:
         font: a PIL FreeTypeFont.
         characters: iterable of text.
     """
-    box = bytes(font.getmask(NO_CHARACTER))
+    box = bytes(font.getmask("\U0010ffff"))  # a noncharacter: no font has it
     return [c for c in characters if bytes(font.getmask(c)) in (box, b"")]

@@ -52,6 +52,11 @@ def main(argv=None):
             total += array
     model.set_weights([total / len(args.models) for total in weights])
     dataset = open_dataset(args.dataset)
+    if (
+        dataset.class_names != facts["class_names"]
+        or dataset.preprocessing.to_json() != facts["preprocessing"]
+    ):
+        raise ArtifactError(f"{args.dataset}: not made for {first}: other classes or preprocessing")
     correct = dataset.y_test == model.predict(
         dataset.X_test[..., None].astype("float32"), batch_size=256, verbose=0
     ).argmax(1)

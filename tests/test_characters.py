@@ -39,6 +39,7 @@ def test_class_name_and_character_are_inverse(encoding):
         assert character_of(name, encoding) == character
 
 
-def test_character_without_a_code_is_an_error():
-    with pytest.raises(ValueError, match="no two-byte code"):
-        class_name_of("A", "euc-jp")
+def test_character_without_a_code_of_two_bytes_is_named_by_its_code_point():
+    assert class_name_of("A", "euc-jp") == "U+0041"
+    assert class_name_of("东", "euc-jp") == "U+4E1C"
+    assert class_name_of("亜\u0301", "euc-jp") == "U+4E9C_U+0301"

@@ -8,6 +8,7 @@ from PIL import Image
 
 import draw_samples
 from glyphs import fonts
+from glyphs.characters import class_name_of
 
 
 def digest(folder):
@@ -18,7 +19,7 @@ def digest(folder):
 def test_default_characters_are_the_100_from_b0a1_to_b1a6():
     assert len(draw_samples.KANJI) == 100
     assert (draw_samples.KANJI[0], draw_samples.KANJI[-1]) == ("亜", "右")
-    names = draw_samples.folder_names(draw_samples.KANJI, "euc-jp")
+    names = [class_name_of(character, "euc-jp") for character in draw_samples.KANJI]
     assert (names[0], names[93], names[94], names[99]) == ("B0A1", "B0FE", "B1A1", "B1A6")
 
 

@@ -81,6 +81,9 @@ def test_the_mean_of_models_is_the_mean_of_their_weights(tmp_path):
     assert f"accuracy {100 * test['accuracy']:.2f} %" in evaluated
     refused = run_script(*average, "a", "other", cwd=tmp_path, expect=3)
     assert "other: is of another network than a" in refused.stderr
+    run_script("create_dataset.py", "shapes", "--output", "larger", cwd=tmp_path)
+    refused = run_script("pretrained/average.py", "larger", "c", "a", "b", cwd=tmp_path, expect=3)
+    assert refused.stderr == "error: larger: not made for a: other classes or preprocessing\n"
 
 
 def test_what_a_hand_has_drawn_is_read_among_few_classes():

@@ -29,15 +29,10 @@ class Typeface:
             self._font = ImageFont.truetype(path, SIZE)
         except OSError:
             raise UsageError(f"{path}: no such font, or not a TrueType or OpenType file") from None
-        self._box = bytes(self._font.getmask(fonts.NO_CHARACTER))
 
     def glyph(self, character):
-        """Return a character as the font draws it, 255 = ink, cut out; or None where it does not.
-
-        A font that lacks a character draws a box in its place, or nothing.
-        """
-        mask = self._font.getmask(character)
-        if bytes(mask) in (self._box, b"") or mask.getbbox() is None:
+        """Return a character as drawn, 255 = ink, cut out; None where the font has none."""
+        if fonts.missing(self._font, [character]):
             return None
         left, top, right, bottom = self._font.getbbox(character)
         picture = Image.new("L", (right - left, bottom - top))

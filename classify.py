@@ -208,7 +208,10 @@ def make_on_cluster(args, folder, request, identities, names, listed):
     from glyphs.inference.parts_cluster import make_missing
 
     there = folder.there()
-    done, failures = len(there), sum(bool(folder.errors(number)) for number in there)
+    known = [error for number in there for error in folder.errors(number)]
+    for error in known:
+        console.error(error)
+    done, failures = len(there), len(known)
     with console.Progress("parts") as progress:
 
         def report(number, errors, failure):

@@ -222,6 +222,13 @@ class _Call:
         return cluster_worker.call, self.arguments
 
 
+def unseen(path):
+    """Return the error that a worker does not see a file which is there."""
+    return LostError(
+        f"a worker did not see {path}; all machines must see the same files under the same names"
+    )
+
+
 def _read_address(path):
     try:
         with open(path, "rb") as file:

@@ -40,6 +40,10 @@ class PictureError(GlyphsError):
         return type(self), (self.path, self.reason)
 
 
+class MissingError(PictureError):
+    """A picture that is not there, as far as this machine can see."""
+
+
 class BlankError(PictureError):
     """A picture without ink: it can be read, but there is nothing on it."""
 

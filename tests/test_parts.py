@@ -225,13 +225,14 @@ def test_what_killed_processes_left_confuses_nobody(run, names, tmp_path):
 def test_jobs_that_come_at_once_agree(names, unseen, tmp_path, run):
     listed = os.fsencode("\0".join(names))
     command = [sys.executable, ROOT / "classify.py", "-", "--model", MODEL, "--parts", tmp_path]
+    (tmp_path / "list").write_bytes(listed)
     # Two of them make the same part.
-    jobs = [
-        subprocess.Popen([*command, "--part", f"{n}/2"], stdin=subprocess.PIPE, stderr=-1)
-        for n in (1, 2, 2)
-    ]
+    jobs = []
+    for part in ("1/2", "2/2", "2/2"):
+        with open(tmp_path / "list") as file:
+            jobs.append(subprocess.Popen([*command, "--part", part], stdin=file, stderr=-1))
     for job in jobs:
-        job.communicate(listed)
+        job.communicate()
     assert [job.returncode for job in jobs] == [1, 1, 1]
     assert run("--gather", tmp_path) == run("-", listed=names)
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
@@ -319,18 +320,23 @@ def test_a_worker_with_another_working_folder_finds_relative_names(
     assert run("--gather", found.folder) == expected
 
 
-def test_a_worker_that_does_not_see_a_picture_is_an_error_and_leaves_no_part(
-    names, tmp_path, monkeypatch
-):
-    found, request, identities = folder_of(tmp_path, names[:1])
+def test_workers_that_do_not_see_the_pictures_are_an_error_and_leave_no_parts(unseen, tmp_path):
+    folder = shutil.copytree(unseen, tmp_path / "pictures")
+    names = [str(path) for path in sorted(folder.iterdir())] * 5  # several parts
+    request = request_for(MODEL)
+    identities = identities_of(request.open())
+    found = parts_folder.begin(tmp_path / "parts", request, identities, names, 2)
 
     class Blind(HereCluster):
         def run(self, function, tasks, *, seen):
-            for number, _, _ in super().run(function, tasks, seen=seen):
-                yield number, [f"{names[0]}: no such file"], None
+            tasks = list(tasks)
+            folder.rename(tmp_path / "hidden")
+            results = list(super().run(function, tasks, seen=seen))
+            (tmp_path / "hidden").rename(folder)
+            yield from results
 
-    with pytest.raises(Exception, match="did not see") as error:
-        make_missing(found, request, identities, names[:1], Blind(), report=None)
+    with pytest.raises(Exception, match=f"did not see {names[0]}; all machines must") as error:
+        make_missing(found, request, identities, names, Blind(), report=None)
     assert error.value.exit_code == 6
     assert os.listdir(found.folder) == ["parts.json"]
 
@@ -338,11 +344,11 @@ def test_a_worker_that_does_not_see_a_picture_is_an_error_and_leaves_no_part(
 def test_a_worker_with_another_model_is_refused(names, tmp_path):
     found, request, _ = folder_of(tmp_path, names[:1])
     with pytest.raises(Exception, match="another model here") as error:
-        make_part(found, 1, request, ("0" * 64,), names[:1], "/", ())
+        make_part(found, 1, request, ("0" * 64,), names[:1], "/", (), set())
     assert error.value.exit_code == 3
     absent = request_for(str(tmp_path / "absent"))
     with pytest.raises(Exception, match="no such file"):
-        make_part(found, 1, absent, ("0" * 64,), names[:1], "/", ())
+        make_part(found, 1, absent, ("0" * 64,), names[:1], "/", (), set())
 
 
 def test_a_cluster_goes_on_with_the_parts_that_jobs_began(run, names, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from glyphs import parallel
 from glyphs.dataset.build_worker import decode_chunk, decode_images, store_images
-from glyphs.errors import LostError
+from glyphs.errors import LostError, MissingError
 
 CHUNK = 128  # pictures a worker decodes at a time; fewer if they are more than CHUNK_BYTES
 CLUSTER_CHUNK = 2048  # the same on a cluster, where it is a longer way to a worker
@@ -73,6 +73,8 @@ def _on_cluster(cluster, tasks, seen, progress, total):
 
     They send images, and this process writes them: what a lost worker still does can harm nothing.
     """
+    from glyphs.cluster import unseen  # seldom needed
+
     slots_of, found, done = {}, {}, 0
 
     def chunks():
@@ -86,11 +88,8 @@ def _on_cluster(cluster, tasks, seen, progress, total):
             raise LostError(f"pictures {slots[0] + 1:,} to {slots[-1] + 1:,}: {failure}")
         images, polarities, failures = result
         for _, error in failures:
-            if error.reason == "no such file" and os.path.exists(error.path):
-                raise LostError(
-                    f"a worker did not see {error.path}; all machines must see the same files "
-                    "under the same names"
-                )
+            if isinstance(error, MissingError) and os.path.exists(error.path):
+                raise unseen(error.path)
         store_images(images, scratch, slots)
         found[number] = polarities, failures
         done += len(slots)

@@ -10,10 +10,11 @@ import io
 import logging
 import os
 import stat
+import threading
 
 from PIL import Image
 
-from glyphs.errors import PictureError
+from glyphs.errors import MissingError, PictureError
 from glyphs.images.plain_png import decode_plain_png
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
@@ -69,8 +70,9 @@ def read_picture(path):
         it, and "alpha": whether pixels can be transparent.
 
     Raises:
-        PictureError: the file is missing, no picture, damaged, or larger than MAX_PIXELS,
-            MAX_MEMORY or MAX_BYTES.
+        MissingError: there is no such file.
+        PictureError: it is no picture, damaged, or larger than MAX_PIXELS, MAX_MEMORY or
+            MAX_BYTES.
     """
     return decode_picture(_read_file(path), path)
 
@@ -139,17 +141,21 @@ def _refuse_bomb(picture, data, path):
         raise PictureError(path, f"{scans:,} passes over its pixels; save it as PNG")
 
 
+_STDERR = threading.Lock()  # there is one for all threads
+
+
 @contextlib.contextmanager
 def _quiet():
     """Silence libtiff: it prints what is wrong, without a file name, past Python's stderr."""
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
+    with _STDERR:
+        saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(null)
 
 
 def _read_file(path):
@@ -162,9 +168,10 @@ def _read_file(path):
     except ValueError:
         raise PictureError(path, "not a possible file name") from None
     except OSError as error:
+        kind = MissingError if error.errno in (errno.ENOENT, errno.ENOTDIR) else PictureError
         is_dangling = error.errno == errno.ENOENT and os.path.islink(path)
         reason = "dangling link" if is_dangling else reason_of(error)
-        raise PictureError(path, reason.replace(" or directory", "")) from None
+        raise kind(path, reason.replace(" or directory", "")) from None
     if stat.S_ISDIR(status.st_mode):
         raise PictureError(path, "is a folder, not a picture")
     if not stat.S_ISREG(status.st_mode):

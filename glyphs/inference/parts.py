@@ -93,7 +93,9 @@ class Parts:
         except FileNotFoundError:
             return []
 
-    def make(self, number, request, classifier, names, *, paths=None, listed=(), workers=1):
+    def make(
+        self, number, request, classifier, names, *, paths=None, listed=(), workers=1, check=None
+    ):
         """Classify the pictures of a part and write its files, unless they are there.
 
         Args:
@@ -104,6 +106,8 @@ class Parts:
             paths: list: where they are opened; None: by their names.
             listed: lines that say what was wrong with the list; part 1 keeps them.
             workers: processes that decode; None: one per core.
+            check: called with the PictureError of each picture that cannot be read, by its name
+                in the output. What it raises keeps the part from being written.
 
         Returns:
             list of lines: what could not be read, now or when the part was made.
@@ -117,7 +121,7 @@ class Parts:
         predictions = request.predictions(classifier, paths or names, workers=workers)
         if paths:
             predictions = map(_renamed, predictions, names)
-        predictions = _noting_errors(predictions, errors)
+        predictions = _noting_errors(predictions, errors, check)
         pieces = request.output.pieces(
             predictions, is_first=number == 1, is_last=number == self.n_parts
         )
@@ -136,12 +140,6 @@ class Parts:
             with _writing(self.errors_path(number)) as write:
                 write("".join(f"{error}\n" for error in errors))
         else:
-            files.remove(self.errors_path(number))
-
-    def remove(self, number):
-        """Delete the files of a part."""
-        with files.storage_errors(self.folder):
-            files.remove(self.path(number))
             files.remove(self.errors_path(number))
 
     def tidy(self):
@@ -178,9 +176,11 @@ def _renamed(prediction, name):
     return dataclasses.replace(prediction, path=name, error=error)
 
 
-def _noting_errors(predictions, errors):
+def _noting_errors(predictions, errors, check):
     for prediction in predictions:
         if prediction.is_unread:
+            if check:
+                check(prediction.error)
             errors.append(one_line(prediction.error))
         yield prediction
 

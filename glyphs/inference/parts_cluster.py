@@ -4,9 +4,8 @@ import dataclasses
 import functools
 import os
 
-from glyphs.errors import LostError
-
-NO_FILE = ": no such file"
+from glyphs.cluster import unseen
+from glyphs.errors import MissingError
 
 
 def make_missing(parts, request, identities, names, cluster, *, listed=(), report):
@@ -28,35 +27,53 @@ def make_missing(parts, request, identities, names, cluster, *, listed=(), repor
     here = os.getcwd()
     request = dataclasses.replace(request, models=tuple(map(os.path.abspath, request.models)))
     there = dataclasses.replace(parts, folder=os.path.abspath(parts.folder))
+    absent = {number: set() for number in parts.missing()}
 
     def tasks():
-        for number in parts.missing():
+        for number, without in absent.items():
             own = names[parts.pictures(number)]
-            yield number, (there, number, request, identities, own, here, listed)
+            yield number, (there, number, request, identities, own, here, listed, without)
 
-    results = cluster.run(make_part, tasks(), seen=[parts.manifest_path])
-    for number, errors, failure in results:
-        for error in errors or ():
-            name = error.removesuffix(NO_FILE)
-            if name != error and os.path.exists(name):
-                parts.remove(number)
-                raise LostError(
-                    f"part {number}: the worker did not see {name}; all machines must see the same "
-                    "files under the same names"
-                )
-        report(number, errors or [], failure)
+    while absent:
+        again = {}
+        for number, result, failure in cluster.run(make_part, tasks(), seen=[parts.manifest_path]):
+            errors, unseen_names = result or ([], ())
+            for name in filter(os.path.exists, unseen_names):
+                raise unseen(name)
+            if unseen_names:
+                again[number] = absent[number].union(unseen_names)
+            else:
+                report(number, errors, failure)
+        absent = again
 
 
-def make_part(parts, number, request, identities, names, folder, listed):
-    """Make a part, on a worker; return what could not be read in it: list of lines.
+def make_part(parts, number, request, identities, names, folder, listed, absent):
+    """Make a part, on a worker, unless a picture is not there that should be.
 
     Args:
         parts, number, request, identities, names, listed: as for make_missing.
         folder: what relative names are relative to.
+        absent: set of the names that are known not to be there.
+
+    Returns:
+        `(errors, ())`, what could not be read in it, list of lines; or `(None, names)`: those that
+        this machine does not see. Then the part is not made.
     """
     classifier = _opened(request, identities)
     paths = [os.path.join(folder, name) for name in names]
-    return parts.make(number, request, classifier, names, paths=paths, listed=listed)
+
+    def check(error):
+        if isinstance(error, MissingError) and error.path not in absent:
+            raise error
+
+    try:
+        made = parts.make(
+            number, request, classifier, names, paths=paths, listed=listed, check=check
+        )
+    except MissingError as error:
+        pairs = zip(names, paths, strict=True)
+        return None, [error.path, *(name for name, path in pairs if not os.path.exists(path))]
+    return made, ()
 
 
 @functools.lru_cache(maxsize=1)

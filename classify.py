@@ -16,6 +16,7 @@ With --parts DIR the answers go into files of DIR, a part of the list at a time,
 jobs or, with --cluster, on many machines; what is there already is left as it is.
 """
 
+import dataclasses
 import os
 import sys
 
@@ -135,8 +136,8 @@ def main(argv=None):
     request = request_of(args)
     classifier = request.open(notify=console.warn)
     if args.top:
-        args.top = min(args.top, len(classifier.class_names))
-        request = request_of(args)
+        top = min(args.top, len(classifier.class_names))
+        request = dataclasses.replace(request, output=dataclasses.replace(request.output, top=top))
     if unshared := getattr(classifier, "unshared", ()):
         shown = ", ".join(unshared[:10]) + (", ..." if len(unshared) > 10 else "")
         console.warn(

@@ -72,11 +72,12 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    characters = characters_to_draw(args)
+    encoding = None if args.label_encoding == "unicode" else args.label_encoding
+    characters = characters_to_draw(args, encoding)
     material = material_of(args, characters)
-    unfinished = start_folder(args.folder)
+    folder = os.path.normpath(args.folder)
+    unfinished = start_folder(folder)
     try:
-        encoding = None if args.label_encoding == "unicode" else args.label_encoding
         tasks = [
             (
                 character,
@@ -88,7 +89,7 @@ def main(argv=None):
             for character in characters
         ]
         workers = parallel.workers_for(len(characters) * args.count, few=parallel.FEW)
-        with files.storage_errors(args.folder):
+        with files.storage_errors(folder):
             with console.Progress("characters") as progress:
                 drawn = parallel.run_ordered(draw_class, tasks, workers=args.workers or workers)
                 results = []
@@ -96,14 +97,17 @@ def main(argv=None):
                     results.append(result)
                     progress.update(len(results), len(tasks))
             os.remove(os.path.join(unfinished, MARK))
-            os.rename(unfinished, args.folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+    try:
+        os.rename(unfinished, folder)
+    except OSError:
+        raise StorageError(f"{folder}: is in the way now; all lies in {unfinished}") from None
     report(args, characters, results)
 
 
-def characters_to_draw(args):
+def characters_to_draw(args, encoding):
     """Return what the arguments name, each character once."""
     text = args.characters
     if text is None:
@@ -112,7 +116,7 @@ def characters_to_draw(args):
         raise UsageError("--characters is empty; give the characters to draw")
     chosen = [c for c in unicodedata.normalize("NFC", text) if not c.isspace()]
     for name in args.classes or ():
-        chosen += charsets.read_characters(name)
+        chosen += charsets.read_characters(name, encoding)
     return list(dict.fromkeys(chosen))
 
 
@@ -155,7 +159,7 @@ def start_folder(folder):
             os.mkdir(unfinished)
         except FileExistsError:
             raise UsageError(f"{unfinished}: is in the way; remove it, or name another") from None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise StorageError(f"{folder}: the folder above it does not exist") from None
         open(os.path.join(unfinished, MARK), "w").close()
     return unfinished

@@ -20,6 +20,7 @@ import tempfile
 
 from glyphs import console, files, options
 from glyphs.errors import GlyphsError
+from glyphs.sources.archives import DAMAGE
 
 FOLDER = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "glyphs")
 SETS = ("japanese", "chinese")
@@ -196,8 +197,8 @@ def fetch(source, folder, which):
 
 def lay(source, path):
     """Copy a file to its place, whole or not at all."""
+    files.make_folder(os.path.dirname(path))
     with files.storage_errors(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(source, "rb") as file, files.replacing(path) as copy:
             shutil.copyfileobj(file, copy)
 
@@ -237,7 +238,7 @@ def taken_out(source, package, scratch):
             return os.path.join(unpacked, source.member)
         with tarfile.open(package) as archive, open(path, "wb") as file:
             shutil.copyfileobj(archive.extractfile(source.member), file)
-    except (OSError, KeyError, tarfile.TarError, subprocess.CalledProcessError) as error:
+    except (*DAMAGE, OSError, KeyError, subprocess.CalledProcessError) as error:
         raise FetchError(f"{source.package}: cannot be unpacked ({error})") from None
     return path
 

@@ -7,32 +7,38 @@ import unicodedata
 # Names of code tables as the user types them. JIS codes are EUC-JP with the high bits clear.
 ENCODINGS = ("jis", "euc-jp", "gb2312")
 
-_CODE_POINT = re.compile(r"(?:U\+|0x)([0-9A-Fa-f]{4,6})\Z")
+_CODE_POINT = r"(?:U\+|0x)([0-9A-Fa-f]{4,6})"
+_CODE_POINTS = re.compile(rf"{_CODE_POINT}(_{_CODE_POINT})*\Z")
 _TWO_BYTES = re.compile(r"[0-9A-Fa-f]{4}\Z")
 
 
 def character_of(class_name, encoding=None):
     """Return the character that a class name stands for, or None.
 
-    Understood always: `U+4E00`, `0x304b` and the character itself (in NFC; a base letter with
-    marks counts as one). Four hex digits are understood only with `encoding`, since B0A1 is 亜
-    in EUC-JP and 啊 in GB 2312.
+    Understood always: `U+4E00`, `0x304b`, several such as `U+0915_U+0901` for one with marks, and
+    the character itself (in NFC; a base letter with marks counts as one). Four hex digits are
+    understood only with `encoding`, since B0A1 is 亜 in EUC-JP and 啊 in GB 2312.
 
     Args:
         class_name: text, such as a folder's name.
         encoding: None, or one of ENCODINGS: what four hex digits mean.
     """
     name = unicodedata.normalize("NFC", class_name)
-    if match := _CODE_POINT.match(name):
-        code_point = int(match[1], 16)
-        if code_point > 0x10FFFF or 0xD800 <= code_point <= 0xDFFF:
+    if _CODE_POINTS.match(name):
+        code_points = [int(digits, 16) for digits in re.findall(_CODE_POINT, name)]
+        if any(point > 0x10FFFF or 0xD800 <= point <= 0xDFFF for point in code_points):
             return None
-        return chr(code_point)
-    if encoding and _TWO_BYTES.match(name):
+        return "".join(map(chr, code_points))
+    if encoding and is_code(name):
         return _decode(bytes.fromhex(name), encoding)
     if name and sum(1 for c in name if not unicodedata.combining(c)) == 1:
         return name
     return None
+
+
+def is_code(class_name):
+    """Return whether a class name is four hex digits, which some table of codes explains."""
+    return bool(_TWO_BYTES.match(class_name))
 
 
 def class_name_of(character, encoding=None):

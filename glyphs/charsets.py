@@ -9,7 +9,7 @@ import string
 import unicodedata
 
 from glyphs import joyo
-from glyphs.characters import character_of, class_name_of
+from glyphs.characters import character_of, class_name_of, is_code
 from glyphs.errors import UsageError
 
 
@@ -60,16 +60,22 @@ def read_characters(name, encoding=None):
         List of characters in NFC, each once, in order.
 
     Raises:
-        UsageError: there is no such set or file, or it names no characters.
+        UsageError: there is no such set or file, it names no characters, or four hex digits
+            without an encoding.
     """
-    return _characters_in(read_words(name), encoding)
+    words = read_words(name)
+    for code in filter(is_code, words if encoding is None else ()):
+        raise UsageError(f"{name}: {code} is a code; say of what table with --label-encoding")
+    return _characters_in(words, encoding)
 
 
 def _characters_in(words, encoding):
     found = []
     for word in words:
-        character = character_of(word, encoding)
-        found += [character] if character else list(word)
+        if character := character_of(word, encoding):
+            found.append(character)
+        elif encoding or not is_code(word):
+            found += word
     return list(dict.fromkeys(found))
 
 

@@ -8,6 +8,7 @@
 # pictures, and goes on from the one before; the model is the mean of the last two. It takes hours on
 # a CPU; what is done already is not done again.
 set -eu
+export LC_ALL=C  # the order of the fonts decides what is drawn
 which=${1:?"name one: japanese or chinese"}
 case $which in
     japanese) classes="hiragana katakana latin digits jis1" count=110 ;;
@@ -15,7 +16,10 @@ case $which in
     *) echo "$which: not japanese or chinese" >&2; exit 2 ;;
 esac
 sources=${XDG_CACHE_HOME:-$HOME/.cache}/glyphs/$which
-python fetch_sources.py "$which"
+python fetch_sources.py "$which" || {
+    echo "$0: lay what is missing where it was said to belong, and run this again" >&2
+    exit 1
+}
 previous=
 for pass in 1 2 3; do
     made=made/$which/$pass

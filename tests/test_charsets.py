@@ -34,6 +34,8 @@ def test_a_file_holds_characters_code_points_or_text(tmp_path):
     path.write_text("B0A1", encoding="utf-8")
     assert charsets.read_characters(str(path), "euc-jp") == ["亜"]
     assert charsets.read_characters(str(path), "gb2312") == ["啊"]
+    with pytest.raises(UsageError, match="B0A1 is a code; say of what table"):
+        charsets.read_characters(str(path))
 
 
 def test_names_of_classes_are_words_characters_and_codes(tmp_path):
@@ -41,6 +43,8 @@ def test_names_of_classes_are_words_characters_and_codes(tmp_path):
     path.write_text("ring U+4E9C", encoding="utf-8")
     names = charsets.names_in(["digits", str(path)], "euc-jp")
     assert {"0", "9", "ring", "U+4E9C", "亜", "B0A1"} <= names
+    path.write_text("B0A1 B0A2", encoding="utf-8")
+    assert charsets.names_in([str(path)]) == {"B0A1", "B0A2"}  # no letters, no digits
 
 
 @pytest.mark.parametrize(

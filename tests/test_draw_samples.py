@@ -9,6 +9,7 @@ from PIL import Image
 import draw_samples
 from glyphs import fonts
 from glyphs.characters import class_name_of
+from glyphs.errors import StorageError
 
 
 def digest(folder):
@@ -103,6 +104,40 @@ def test_existing_folder_is_never_touched(tmp_path):
     run = run_script("draw_samples.py", "s", cwd=tmp_path, expect=2)
     assert "exists already" in run.stderr
     assert os.listdir(tmp_path / "s") == ["mine"]
+
+
+def test_a_slash_at_the_end_is_no_other_folder(tmp_path):
+    run_script("draw_samples.py", "s/", "--characters", "一", "--count", 1, cwd=tmp_path)
+    assert os.listdir(tmp_path) == ["s"]
+
+
+def test_a_file_above_the_folder_is_a_mistake(tmp_path):
+    (tmp_path / "file").touch()
+    run = run_script("draw_samples.py", "file/s", cwd=tmp_path, expect=4)
+    assert run.stderr == "error: file/s: the folder above it does not exist\n"
+
+
+def test_what_was_drawn_is_kept_where_its_name_is_taken_meanwhile(tmp_path, monkeypatch):
+    def draw_class(character, folder, *_):
+        os.makedirs(folder)
+        (tmp_path / "s" / "mine").mkdir(parents=True)
+        return [], []
+
+    monkeypatch.setattr(draw_samples, "draw_class", draw_class)
+    with pytest.raises(StorageError, match=r"s: is in the way now; all lies in .*s\.tmp"):
+        draw_samples.main([str(tmp_path / "s"), "--characters", "一", "--workers", "1"])
+    assert os.listdir(tmp_path / "s.tmp") == [class_name_of("一", "euc-jp")]
+
+
+def test_codes_are_characters_of_the_table_that_names_the_folders(tmp_path):
+    (tmp_path / "codes").write_text("B0A1 B0A2")
+    options = ["--classes", "codes", "--count", 1]
+    run_script("draw_samples.py", "s", *options, cwd=tmp_path)
+    assert sorted(os.listdir(tmp_path / "s")) == ["B0A1", "B0A2"]
+    run = run_script(
+        "draw_samples.py", "t", *options, "--label-encoding", "unicode", cwd=tmp_path, expect=2
+    )
+    assert run.stderr == ("error: codes: B0A1 is a code; say of what table with --label-encoding\n")
 
 
 def test_remains_of_a_killed_run_are_replaced_but_nothing_else(tmp_path):

@@ -1,12 +1,16 @@
 """Strokes, hands, pens and fonts, each by itself; the script is tested in test_draw_samples.py."""
 
+import gzip
 import io
 import json
+import random
 import tarfile
 import zipfile
 
+import kinds
 import numpy as np
 import pytest
+from mutants import change_bytes, cut
 from PIL import Image, ImageDraw
 
 from glyphs import fonts
@@ -92,9 +96,31 @@ def test_a_damaged_character_is_named(tmp_path, content):
 def test_what_holds_no_strokes_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("no archive")
-    for name, message in (("empty", "no strokes"), ("text", "cannot be read"), ("x", "No such")):
+    mistakes = {"empty": "no strokes", "text": "not a folder, a zip", "x": "no such"}
+    for name, message in mistakes.items():
         with pytest.raises(UsageError, match=message):
             Strokes(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("kind", ["zip", "stored zip", "tgz"])
+def test_a_damaged_archive_is_read_or_refused(kind, tmp_path):
+    files = {f"{c}.json": json.dumps(MEDIANS).encode() for c in "一二十"}
+    if kind == "tgz":
+        whole = gzip.compress(kinds.tarred(files), mtime=0)
+    else:
+        whole = kinds.zipped(files, zipfile.ZIP_DEFLATED if kind == "zip" else zipfile.ZIP_STORED)
+    refused = []
+    rng = random.Random(kind)
+    for _ in range(300):
+        (tmp_path / "data").write_bytes(rng.choice((change_bytes, cut))(whole, rng))
+        try:
+            strokes = Strokes(str(tmp_path / "data"))
+            for character in "一二十":
+                strokes.of(character)
+        except UsageError as error:
+            refused.append(str(error))
+    assert len(refused) > 50
+    assert not [message for message in refused if "\n" in message]
 
 
 # Hands.

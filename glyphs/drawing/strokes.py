@@ -15,7 +15,10 @@ import zipfile
 import numpy as np
 
 from glyphs.errors import UsageError
+from glyphs.images.decode import reason_of
+from glyphs.sources.archives import DAMAGE
 
+_UNREADABLE = (*DAMAGE, OSError, RuntimeError)  # the last where a zip is encrypted
 _KANJIVG = re.compile(r"(?:.*/)?0?([0-9a-f]{4,5})\.svg\Z")
 _HANZI_WRITER = re.compile(r"(?:.*/)?(.)\.json\Z", re.DOTALL)
 _PATH = re.compile(rb'<path[^>]*? d="([^"]+)"')
@@ -41,8 +44,10 @@ class Strokes:
         self.path = path
         try:
             self._names, self._read = _opened(path)
-        except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
-            raise UsageError(f"{path}: cannot be read as stroke data ({error})") from None
+        except _UNREADABLE as error:
+            raise UsageError(
+                f"{path}: cannot be read as stroke data ({reason_of(error)})"
+            ) from None
         self._members = {}
         for name in self._names:
             if match := _KANJIVG.match(name):
@@ -75,8 +80,8 @@ class Strokes:
             if not strokes or not all(np.isfinite(stroke).all() for stroke in strokes):
                 raise ValueError("no strokes")
             return _in_unit_box(strokes)
-        except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
-            raise UsageError(f"{self.path}: {name} is damaged ({error})") from None
+        except (*_UNREADABLE, KeyError, IndexError, TypeError) as error:
+            raise UsageError(f"{self.path}: {name} is damaged ({reason_of(error)})") from None
 
 
 def _opened(path):
@@ -87,6 +92,8 @@ def _opened(path):
     if zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)
         return sorted(archive.namelist()), archive.read
+    if not tarfile.is_tarfile(path):
+        raise UsageError(f"{path}: not a folder, a zip or a tar, which stroke data come in")
     # A compressed tar has no index: all of it is read once.
     with tarfile.open(path) as archive:
         contents = {

@@ -23,7 +23,8 @@ from glyphs.sources.listing import MAC_FORKS, MAX_FILE, Listing, refuse_bomb
 from glyphs.sources.members import ENCRYPTED, OTHER_METHOD, TarMembers, ZipMembers
 from glyphs.sources.natural import natural_key
 
-_DAMAGE = (
+# What the standard library raises at damaged archives, besides OSError.
+DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
     NotImplementedError,
 )  # fmt: skip
@@ -64,7 +65,7 @@ def open_archive(source, scratch):
             raise UsageError(f"{source}: damaged archive (its list of files at the end is missing)")
         if _is_tar(head):
             return TarListing(source, scratch, source)
-    except (*_DAMAGE, OSError) as error:
+    except (*DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # an error of the disk; for damage, bz2 and gzip raise one without a number
         raise UsageError(f"{source}: damaged archive ({reason_of(error)})") from None

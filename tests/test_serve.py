@@ -261,6 +261,14 @@ def test_pages_of_other_sites_cannot_post(served, headers, status):
     assert served.post("/classify", png(), headers)[0] == status
 
 
+@pytest.mark.parametrize(
+    ("kind", "status"), [("image", 403), ("iframe", 403), ("empty", 403), ("document", 200)]
+)
+def test_pages_of_other_sites_may_link_here_but_show_nothing_of_it(served, kind, status):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": kind}
+    assert served.ask("GET", "/model", headers=headers)[0] == status
+
+
 @pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/font.ttf", "/health", "/nothing"])
 def test_every_answer_has_a_strict_policy(served, path):
     _, headers, _ = served.ask("GET", path)
@@ -342,6 +350,17 @@ def test_pixels_and_pictures_are_counted(small):
     status, _, answer = small.post("/classify", *multipart([("a.png", png())] * 4))
     assert (status, "more than 3 pictures" in answer["error"]) == (413, True)
     assert small.post("/classify", *multipart([("a.png", png())] * 3))[0] == 200
+    few, many = ([("a.png", png()), *[("", b"")] * count] for count in (50, 200))
+    assert small.post("/classify", *multipart(few))[0] == 200
+    status, _, answer = small.post("/classify", *multipart(many))
+    assert (status, "too many parts" in answer["error"]) == (413, True)
+
+
+def test_pixels_are_counted_before_a_map_is_drawn(small):
+    large = io.BytesIO()
+    Image.new("L", (101, 100), 255).save(large, "PNG")
+    status, _, answer = small.post("/map", large.getvalue(), label="乂")
+    assert (status, "more than 0.01 million pixels" in answer["error"]) == (413, True)
 
 
 def test_a_bomb_is_refused_from_its_header(served):

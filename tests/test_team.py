@@ -213,12 +213,16 @@ def test_strangers_at_the_port_do_no_harm(start, port):
     with stranger, socket.create_connection(("127.0.0.1", port)) as other:
         stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
         other.sendall(json.dumps(["no", "object"]).encode() + b"\n")
+        for hello in ({"glyphs": 1}, {"glyphs": 1, "number": 9, "count": 2, "about": {}}):
+            with socket.create_connection(("127.0.0.1", port)) as another:
+                another.sendall(json.dumps(hello).encode() + b"\n")
         assert codes_of([first, start(1, steps=10)]) == [0, 0]
 
 
 def test_a_process_that_restarts_before_all_have_come_is_taken_in(start):
     members = [start(0, count=3, steps=10), start(1, count=3)]
-    time.sleep(1)
+    while "1 of 3 processes (number 2)" not in members[0].stderr.readline():
+        pass  # number 1 has not come yet
     members[1].kill()
     members[1].wait()
     again = [members[0], start(1, count=3, steps=10), start(2, count=3, steps=10)]

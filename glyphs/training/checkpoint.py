@@ -98,6 +98,6 @@ def is_finished(prefix, identity, recipe):
     if not os.path.exists(Paths(prefix).architecture):
         return False
     facts = read_architecture(prefix)["glyphs"]
-    cycles = len(facts["figures"]["stopping_epochs"])
-    stored = recipes.of_today(facts["training"])
-    return stored == identity and cycles == len(recipe.learning_rates)
+    if recipes.of_today(facts["training"]) != identity:
+        return False
+    return len(facts["figures"]["stopping_epochs"]) == len(recipe.learning_rates)

@@ -135,14 +135,15 @@ def _gather(place, hello, wait, warn):
 def _greet(messages, link, links, everyone, count):
     """Take a process in that says who it is; return the error if it cannot be one of ours."""
     hello = messages[0] if messages else {}
-    if hello.get("glyphs") != VERSION:
+    number, its_count = hello.get("number"), hello.get("count")
+    is_one_of_us = hello.get("glyphs") == VERSION and type(number) is type(its_count) is int
+    if not is_one_of_us or not 0 <= number < its_count or "about" not in hello:
         link.close()  # a port scanner, or a browser
         return None
-    number = hello["number"]
     problem = None
-    if hello["count"] != count:
-        problem = f"process {number} was told of {hello['count']} processes, process 0 of {count}"
-    elif number in everyone and (number in links or number == 0):
+    if its_count != count:
+        problem = f"process {number} was told of {its_count} processes, process 0 of {count}"
+    elif number in links or number == 0:
         problem = f"two processes have the number {number}; give each its own"
     if problem:
         link.send(end=problem, code=UsageError.exit_code)
@@ -171,12 +172,13 @@ def _join(place, hello, wait, warn):
         messages = link.read()
         if messages and "end" in messages[0]:
             raise LostError(messages[0]["end"], messages[0]["code"])
-        if messages:
+        if messages and "everyone" in messages[0]:
             link.unread = messages[1:]
             return {0: link}, messages[0]["everyone"]
-        if link.is_closed:  # process 0 has gone; another may come in its place
+        if messages or link.is_closed:  # it has gone, or is none of us; another may come
             link.close()
             link = None
+            time.sleep(TICK)
     raise LostError(
         f"process 0 at {place.address} did not answer within {wait:g} s{problem}; start it, on a "
         "machine that this one reaches"

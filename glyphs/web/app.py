@@ -152,6 +152,7 @@ class App:
             label = model.class_of(_label(options))
             if label is None:
                 raise RefusedError(400, "no class of the model; GET /model lists them")
+            await self.count_pixels(uploads[0])
             png = await self.mapper.draw(model, uploads[0], model.label_of[label])
         return _answer(png, "image/png")
 
@@ -166,8 +167,8 @@ class App:
             def keep(upload):
                 return self.collection.keep(upload, known or label, is_known=known is not None)
 
+            await self.count_pixels(uploads[0])
             try:
-                await self.pool.look(uploads[0], lambda upload: None)  # its pixels are counted
                 loop = asyncio.get_running_loop()
                 path = await loop.run_in_executor(self.writer, keep, uploads[0])
             except PictureError as error:
@@ -175,6 +176,13 @@ class App:
             except StorageError as error:
                 raise RefusedError(507, str(error)) from None
         return _json({"label": known or label, "path": path, "is_new_class": known is None})
+
+    async def count_pixels(self, upload):
+        """Refuse a picture that is too large, by its header, or none, before it costs more."""
+        try:
+            await self.pool.look(upload, lambda upload: None)
+        except PictureError as error:
+            raise RefusedError(400, error.reason) from None
 
     @contextlib.asynccontextmanager
     async def taking(self, request, options, most=None):

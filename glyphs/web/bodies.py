@@ -13,6 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from glyphs.web.limits import CHUNK, RefusedError
 
 LONGEST_NAME = 255  # characters of a picture's name that are kept
+MORE_PARTS = 100  # of a body, besides pictures: empty fields of a form
 
 
 class Upload(typing.NamedTuple):
@@ -109,6 +110,7 @@ class _Parts:
     def __init__(self, most):
         self.most = most
         self.uploads = []
+        self.begun = 0
         self.is_whole = False
 
     def callbacks(self):
@@ -123,6 +125,9 @@ class _Parts:
         }
 
     def _begin(self):
+        self.begun += 1
+        if self.begun > self.most + MORE_PARTS:
+            raise RefusedError(413, "too many parts; send the pictures alone")
         self.name, self.field, self.value, self.data = "picture", [], [], []
 
     def _end_header(self):

@@ -96,10 +96,11 @@ class Guard:
             _, separator, own = origin.decode("latin-1").lower().partition("://")
             if not separator or own != host:
                 raise RefusedError(403, "asked by a page of another site")
-        if scope["method"] not in ("GET", "HEAD"):
-            site = headers.get(b"sec-fetch-site", b"none")
-            if site not in (b"same-origin", b"none"):
-                raise RefusedError(403, "asked by a page of another site")
+        is_own = headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none")
+        # A link to here may be anywhere. Pictures and frames, which send no Origin, may not.
+        is_link = scope["method"] == "GET" and headers.get(b"sec-fetch-dest") == b"document"
+        if not is_own and not is_link:
+            raise RefusedError(403, "asked by a page of another site")
 
     def may_be_called(self, host):
         """Return whether a Host header names this server: `name`, `name:port`, `[::1]:port`."""

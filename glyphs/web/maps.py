@@ -49,9 +49,10 @@ class Mapper:
             if self._executor is None:
                 context = multiprocessing.get_context("spawn")
                 self._executor = concurrent.futures.ProcessPoolExecutor(1, context, _prepare)
+            executor = self._executor
             try:
                 return await asyncio.wrap_future(
-                    self._executor.submit(
+                    executor.submit(
                         _draw,
                         model.prefix,
                         classifier.preprocessing,
@@ -61,7 +62,8 @@ class Mapper:
                     )
                 )
             except concurrent.futures.process.BrokenProcessPool:
-                self._executor = None
+                if self._executor is executor:  # of several maps, one is told first
+                    self._executor = None
                 raise RefusedError(
                     503, "the process that draws maps was killed, perhaps for want of memory", 5
                 ) from None

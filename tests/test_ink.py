@@ -211,6 +211,30 @@ def test_ink_is_found_on_a_sheet_on_a_table(is_dark):
     assert_found(noisy(ImageOps.invert(picture) if is_dark else picture), box)
 
 
+TABLES = {
+    "dark": lambda x, y: 40 + 0 * x,
+    "light": lambda x, y: 160 + 0 * x,
+    "wood": lambda x, y: 90 + 20 * np.sin(y / 4 + np.sin(x / 40)),
+    "checked": lambda x, y: 50 + 80 * ((x // 30 + y // 30) % 2),
+}
+
+
+@pytest.mark.parametrize("place", [(60, 30), (-20, -30), (20, 150)], ids=["free", "edge", "cut"])
+@pytest.mark.parametrize("turn", [0, -8, 25])
+@pytest.mark.parametrize("table", TABLES)
+def test_a_photographed_sheet_on_a_table_is_read_as_if_it_were_alone(table, turn, place):
+    y, x = np.mgrid[:400, :400].astype(float)
+    picture = Image.fromarray(np.rint(TABLES[table](x, y)).astype(np.uint8))
+    written = drawn("永", side=280, size=150)
+    ink_alone = Image.new("L", picture.size, 255)
+    for layer, sheet in ((picture, on_grey(written, 235)), (ink_alone, written)):
+        mask = Image.new("L", sheet.size, 255).rotate(turn, expand=True)
+        layer.paste(sheet.rotate(turn, Image.Resampling.BICUBIC, expand=True), place, mask)
+    light = Image.linear_gradient("L").resize(picture.size).point(lambda v: 180 + v // 4)
+    picture = noisy(ImageChops.multiply(picture, light), 2)
+    assert_found(picture, tight(ink_alone), within=6)
+
+
 def test_uneven_light_is_no_ink():
     light = Image.linear_gradient("L").resize((80, 60)).point(lambda v: 120 + v // 2)
     for turn in (Image.Transpose.ROTATE_180, Image.Transpose.TRANSPOSE):

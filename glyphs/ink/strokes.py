@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from glyphs.ink import lines, paper, parts, printed, windows
+from glyphs.ink import desk, lines, paper, parts, printed, windows
 
 SIDES = (96, 224)  # pixels: the longer side of what is analysed
 TARGET = 160  # pixels: the longer side of a character cut from a larger picture
@@ -21,6 +21,14 @@ def find_strokes(picture, polarity, is_enlarged=False):
     Returns:
         `(image, box, polarity)` as the attributes of ink.Ink, or None where there is no ink.
     """
+    if polarity != "light-on-dark" and not is_enlarged and (found := desk.sheet_of(picture)):
+        found_on_it = _find_on_paper(found.picture, "dark-on-light")
+        return found_on_it and _moved(found_on_it, found.offset)
+    return _find_on_paper(picture, polarity, is_enlarged)
+
+
+def _find_on_paper(picture, polarity, is_enlarged=False):
+    """Return what `find_strokes` returns, of a picture without a table."""
     found = _look(picture, polarity, is_enlarged)
     if found is None:
         return None
@@ -38,9 +46,15 @@ def find_strokes(picture, polarity, is_enlarged=False):
     closer = _look(picture.crop(part), polarity, is_enlarged=False)
     if closer is None:
         return found
-    image, box, _ = closer
-    box = box[0] + part[0], box[1] + part[1], box[2] + part[0], box[3] + part[1]
+    image, box, _ = _moved(closer, part)
     return image, box, polarity
+
+
+def _moved(found, offset):
+    """Return what was found in a part of a picture as it lies in the whole."""
+    image, (left, top, right, bottom), polarity = found
+    across, down = offset[:2]
+    return image, (left + across, top + down, right + across, bottom + down), polarity
 
 
 def _look(picture, polarity, is_enlarged):

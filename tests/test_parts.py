@@ -143,9 +143,24 @@ def test_a_damaged_manifest_is_refused(run, names, tmp_path):
         assert (code, len(errors)) == (3, 1)
         assert "parts.json: damaged, or not of this program" in errors[0]
     (tmp_path / "parts.json").write_text(
+        '{"format": "glyphs parts", "version": 1, "parts": "x", "pictures": 1, "list": "", '
+        '"models": [], "options": {"format": "text"}}'
+    )
+    assert "parts.json: damaged, or not of this program" in run("--gather", tmp_path)[2][0]
+    (tmp_path / "parts.json").write_text(
         '{"format": "glyphs parts", "version": 2, "options": {"format": "text"}}'
     )
     assert "format version 2; this program reads 1" in run("--gather", tmp_path)[2][0]
+
+
+def test_parts_of_nobody_knows_what_are_not_taken_over(run, names, tmp_path):
+    make(run, names, tmp_path, 2)
+    (tmp_path / "parts.json").unlink()
+    code, _, errors = run("-", "--parts", tmp_path, "--part", "1/2", listed=names[:1])
+    assert code == 3
+    assert "part-1.txt but no parts.json; give another folder" in errors[0].replace(
+        "part-2", "part-1"
+    )
 
 
 def test_missing_parts_are_named(run, names, tmp_path):

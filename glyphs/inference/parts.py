@@ -16,7 +16,7 @@ import io
 import os
 
 from glyphs import files
-from glyphs.errors import ArtifactError, one_line
+from glyphs.errors import ArtifactError, StorageError, one_line
 from glyphs.inference.bulk import CHUNK
 from glyphs.inference.output import SUFFIXES
 
@@ -165,9 +165,17 @@ class Parts:
                 f"{ranges_of(missing)}; make them, then gather again"
             )
         for number in range(1, self.n_parts + 1):
-            with open(self.path(number), "rb") as file:
-                while block := file.read(files.BLOCK):
-                    write(block)
+            for block in _blocks(self.path(number)):
+                write(block)
+
+
+def _blocks(path):
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(files.BLOCK):
+                yield block
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error.strerror.lower()})") from None
 
 
 def _renamed(prediction, name):

@@ -59,6 +59,7 @@ def begin(folder, request, identities, paths, n_parts=None):
         n_parts = there.n_parts if there else parts_for(len(paths))
     ours = Parts(os.fspath(folder), _manifest(request, identities, paths, n_parts))
     if there is None:
+        _refuse_orphans(folder)
         _write_first(ours.manifest_path, ours.manifest)
         there = _read(folder)  # another job may have been faster
     for key, name in NAMES.items():
@@ -80,6 +81,17 @@ def find(folder):
     if there is None:
         raise ArtifactError(f"{os.path.join(folder, MANIFEST)}: no such file; no parts are there")
     return there
+
+
+def _refuse_orphans(folder):
+    """Raise ArtifactError if there are parts of which nothing says what they are of."""
+    with files.storage_errors(folder):
+        names = os.listdir(folder)
+    for name in names:
+        if name.startswith("part-") and name.endswith(tuple(SUFFIXES.values())):
+            raise ArtifactError(
+                f"{folder}: holds {name} but no {MANIFEST}; give another folder, or remove this one"
+            )
 
 
 def _manifest(request, identities, paths, n_parts):
@@ -122,7 +134,8 @@ def _read(folder):
             raise ArtifactError(
                 f"{path}: format version {manifest['version']!r:.20}; this program reads {VERSION}"
             )
-        if not manifest.keys() >= {*NAMES, "pictures"}:
+        counts = manifest["parts"], manifest["pictures"]
+        if not manifest.keys() >= NAMES.keys() or not all(type(n) is int and n > 0 for n in counts):
             raise ValueError
     except (FileNotFoundError, NotADirectoryError):
         return None

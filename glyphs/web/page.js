@@ -296,15 +296,19 @@ async function askAbout(blob) {
   const { signal } = asking;
   current = blob;
   hideMap();
+  let isShown = false;
   try {
     const answer = await classify(blob, signal);
     await document.fonts.ready;
     if (signal.aborted) return;
     show(answer);
+    isShown = true;
     const [best] = answer.candidates ?? [];
     if (best) await showMap(blob, best.label, signal);
   } catch (error) {
-    if (error.name !== "AbortError") complain(error.message);
+    if (error.name === "AbortError") return;
+    if (isShown) complain(error.message);
+    else show({ error: error.message }); // what stands there is of another picture
   }
 }
 

@@ -182,7 +182,7 @@ def _nothing_found(listing, tree, options):
     )
 
 
-def walk(folder, *, on_error):
+def walk(folder, *, on_error, on_other=None):
     """Yield the paths of the pictures in `folder` and, after them, in its sub-folders.
 
     In natural order. Hidden files and folders and files without a picture's suffix are skipped.
@@ -190,15 +190,20 @@ def walk(folder, *, on_error):
     Args:
         folder: path.
         on_error: called with a PictureError for each folder that cannot be listed.
+        on_other: None, or called with the path of a folder and the name of a file in it that has no
+            picture's suffix.
     """
 
     def report(path, error):
         on_error(PictureError(path, f"cannot be listed ({reason_of(error)})"))
 
     for relative, names, _ in scan(folder, on_error=report):
+        path = os.path.join(folder, *filter(None, relative.split("/")))
         for name in names:
             if name.lower().endswith(SUFFIXES):
-                yield os.path.join(folder, *filter(None, relative.split("/")), name)
+                yield os.path.join(path, name)
+            elif on_other:
+                on_other(path, name)
 
 
 def _class_name(name, listing):

@@ -260,10 +260,15 @@ def gather(folder):
 
 
 def report_errors(predictions, on_error):
-    """Pass predictions on, and the error of each that could not be read to a function."""
+    """Pass predictions on; say which have errors, and which files hold more than was read."""
     for prediction in predictions:
         if prediction.is_unread:
             on_error(prediction.error)
+        elif prediction.has_more:
+            console.warn(
+                f"{prediction.path}: holds several pictures, of which only the first was read; "
+                "save each as a picture of its own"
+            )
         yield prediction
 
 

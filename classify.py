@@ -146,6 +146,10 @@ def main(argv=None):
             f"{len(unshared)} of {len(classifier.class_names)} classes are not in every model, "
             f"and count as 0 where they are missing: {shown}"
         )
+    if args.only:
+        known = {*classifier.class_names, *classifier.characters}
+        if missing := charsets.missing_in(known, args.only, args.label_encoding):
+            console.warn(f"--only: {', '.join(args.model)} does not have {missing}")
     if args.characters and not any(classifier.characters):
         console.warn("no label names a character; say what they are with --label-encoding")
     if args.parts:

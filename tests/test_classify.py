@@ -289,6 +289,16 @@ def test_only_some_classes_answer_and_share_the_probability(toy_model, unseen, t
     assert labels[2] == "ring"
 
 
+@pytest.mark.parametrize("parts", [(), ("--parts", "answers", "--part", "1/1")])
+def test_what_only_names_and_the_model_lacks_is_said(toy_model, unseen, tmp_path, parts):
+    (tmp_path / "wanted.txt").write_text("ring bar", encoding="utf-8")
+    command = ("--model", toy_model, "--only", "wanted.txt", unseen, *parts)
+    assert classify(*command, cwd=tmp_path).stderr == ""
+    run = classify("--only", "digits", *command, cwd=tmp_path, expect=3 if parts else 0)
+    warning, *_ = run.stderr.splitlines()
+    assert warning == f"warning: --only: {toy_model} does not have 10 of 12: 0 1 2 3 4 5 6 7 8 9"
+
+
 def test_only_classes_that_no_model_has_is_an_error(toy_model, unseen):
     run = classify("--model", toy_model, "--only", "hiragana", unseen, expect=2)
     assert "has none of the classes that alone may be answered" in run.stderr

@@ -19,7 +19,8 @@ and cut out; --crop none takes pictures as they are framed, as is usual with dat
 
 Each class is split 80/10/10 into train, val and test in file order. Where writers (sheets, books)
 are known, whole writers go to one split. Splits that the source has are kept: if all topmost
-folders are named train, val or test, they are the splits. Without val, a tenth of train becomes it.
+folders are named train, val or test (or training, dev, ...), they are the splits. Without val, a
+tenth of train becomes it.
 
 Writes `characters_dataset`, which model.py trains on.
 """

@@ -12,7 +12,7 @@ import os
 SPLITS = ("train", "val", "test")
 
 # What people call splits, in lower case.
-SPLIT_NAMES = {
+_SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -30,6 +30,15 @@ READERS = {
     "kmnist": "mnist",
     "kaggle": "kaggle",
 }
+
+
+def split_named(name):
+    """Return the split that a folder or a cell of a table names, or None.
+
+    >>> split_named("Training"), split_named("dev"), split_named("other")
+    ('train', 'val', None)
+    """
+    return _SPLIT_NAMES.get(name.lower())
 
 
 class Samples:

@@ -10,7 +10,7 @@ import unicodedata
 
 from glyphs.errors import UsageError
 from glyphs.sources.folders import SUFFIXES
-from glyphs.sources.index import SPLIT_NAMES, SPLITS, Index
+from glyphs.sources.index import SPLITS, Index, split_named
 from glyphs.sources.listing import join
 
 # What people call the columns, in capitals or not. Without a header: the file, then the label.
@@ -196,7 +196,7 @@ def _index_of_rows(listing, table, columns, rows):
 
 
 def _split(name, path, line):
-    split = SPLIT_NAMES.get(name.lower())
+    split = split_named(name)
     if split is None:
         raise UsageError(
             f"{path}: line {line}: the split must be train, val or test. Received: {name!r}"

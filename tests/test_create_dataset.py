@@ -170,12 +170,14 @@ def test_one_image_class_is_kept_for_training(tmp_path):
         (["shapes", "--border", "16"], "--border 16 leaves nothing"),
         (["shapes", "--coverage", "1.5"], "at most 1"),
         (["shapes", "--classes", "missing"], "missing: no such file"),
+        (["shapes", "--classes", "empty"], "empty: lists no classes"),
         ([], "SOURCE"),
     ],
 )
 def test_usage_errors_exit_with_2(tmp_path, arguments, message):
     make_folder(tmp_path / "one", {"ring": 3})
     make_folder(tmp_path / "shapes", {"ring": 3, "bar": 3})
+    (tmp_path / "empty").touch()
     run = run_script("create_dataset.py", *arguments, cwd=tmp_path, expect=2)
     assert message in run.stderr
     assert run.stdout == ""

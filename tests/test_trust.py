@@ -390,7 +390,7 @@ def check_both_scripts(folder, toy_model, cwd):
     refused = [line.removeprefix("warning: ").rpartition(".png: ")[0] + ".png" for line in left_out]
     run = run_script("classify.py", "--model", toy_model, folder, cwd=cwd, expect=1)
     labelled = [line.rpartition(" ")[0] for line in run.stdout.splitlines()]
-    errors = run.stderr.splitlines()
+    errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     named = [line.removeprefix("error: ").rpartition(".png: ")[0] + ".png" for line in errors]
     assert sorted(labelled + named) == paths
     assert sorted(refused) == sorted(named)
@@ -599,7 +599,18 @@ def test_full_standard_output_is_one_line(toy_folder, tmp_path):
     assert run.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("redirection", ["| head -1", ">&-", "2>&-", "<&-"])
+def test_closed_standard_output_is_one_line(toy_model, unseen):
+    for options in ("", "--format json"):
+        run = subprocess.run(
+            f'"{sys.executable}" "{ROOT}/classify.py" --model "{toy_model}" {options} "{unseen}" '
+            ">&-",
+            shell=True, capture_output=True,
+        )  # fmt: skip
+        assert run.returncode == 4
+        assert run.stderr == b"error: output: cannot be written, as standard output is closed\n"
+
+
+@pytest.mark.parametrize("redirection", ["| head -1", "2>&-", "<&-"])
 def test_closed_streams_end_no_script_loudly(toy_folder, tmp_path, redirection):
     run = subprocess.run(
         f'"{sys.executable}" "{ROOT}/create_dataset.py" "{toy_folder}" {redirection}',

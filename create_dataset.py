@@ -29,8 +29,7 @@ import contextlib
 import sys
 
 from glyphs import console, options
-
-SPLIT = (80.0, 10.0, 10.0)  # percentages of train, val and test
+from glyphs.sources.index import FRACTIONS
 
 
 def parse_args(argv=None):
@@ -111,7 +110,7 @@ def add_splits(group):
         "--split",
         nargs=3,
         type=float,
-        default=SPLIT,
+        default=[100 * fraction for fraction in FRACTIONS],
         metavar=("TRAIN", "VAL", "TEST"),
         help="percentages of each class (default: 80 10 10); where the source has splits but no "
         "val, VAL is what it takes of train",

@@ -268,6 +268,7 @@ def build_dataset(args):
     from glyphs.artifacts.loading import read_architecture
     from glyphs.dataset import build, summary
     from glyphs.images.preprocessing import Preprocessing
+    from glyphs.sources.index import FRACTIONS
 
     path = f"{args.output}_dataset"
     entry = catalogue.find(args.network)
@@ -283,7 +284,7 @@ def build_dataset(args):
     settings = build.Settings(
         usual,
         framed=framed,
-        fractions=(1 - share, share, 0.0) if share else build.FRACTIONS,
+        fractions=(1 - share, share, 0.0) if share else FRACTIONS,
         label_encoding=args.label_encoding,
     )
     with console.Progress("pictures") as progress:

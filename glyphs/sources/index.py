@@ -9,7 +9,10 @@ import collections
 import dataclasses
 import os
 
+from glyphs.parallel import FEW
+
 SPLITS = ("train", "val", "test")
+FRACTIONS = (0.8, 0.1, 0.1)  # of these, unless told otherwise
 
 # What people call splits, in lower case.
 _SPLIT_NAMES = {
@@ -48,7 +51,7 @@ class Samples:
         few: starting a worker process takes about as long as decoding this many samples.
     """
 
-    few = 2000
+    few = FEW
 
     def __len__(self):
         raise NotImplementedError

@@ -9,6 +9,7 @@ from conftest import SHAPES, draw_shape
 from PIL import Image, ImageChops
 
 from glyphs.errors import PictureError
+from glyphs.images import decode
 from glyphs.images.decode import read_picture
 from glyphs.images.levels import otsu_threshold
 from glyphs.images.preprocessing import (
@@ -141,6 +142,13 @@ def test_small_copies_of_a_tiff_are_no_further_pictures(tmp_path, kinds, has_mor
         page.encoderinfo = {"tiffinfo": {254: kind}}
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], tiffinfo={254: 0})
     assert read_picture(tmp_path / "a.tif").info["has_more"] == has_more
+
+
+def test_a_huge_gif_is_not_searched_for_further_frames(tmp_path, monkeypatch):
+    first, *others = frames(2)
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    monkeypatch.setattr(decode, "_MAX_GIF", 10)
+    assert not read_picture(tmp_path / "a.gif").info["has_more"]
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif"])

@@ -53,6 +53,7 @@ _BAND = 1 << 16  # pixels that are made grey at a time where that takes memory
 _STRIPS, _TILES = 273, 324  # TIFF tags: where these lie in the file
 _KIND = 254  # TIFF tag `NewSubfileType`, odd where a page is a smaller copy of another one
 _COPIES = 20  # of a TIFF picture, that may come before a further one
+_MAX_GIF = 50_000_000  # bytes; what stands between its frames is read into memory
 _ANIMATED = ("GIF", "PNG", "WEBP")  # in JPEG, further pictures are copies for other screens
 
 # Pillow logs what it finds odd in a file, and without a handler Python prints it.
@@ -99,7 +100,9 @@ def decode_picture(data, path):
                 picture.load()
             grey = _to_grey(picture)
             grey.info = {"mode": picture.mode, "alpha": picture.has_transparency_data}
-            grey.info["has_more"] = _has_more(picture)  # last, as it may leave the first frame
+            grey.info["has_more"] = _has_more(
+                picture, len(data)
+            )  # last, as it may leave the first frame
             return grey
     except PictureError:
         raise
@@ -146,8 +149,10 @@ def _refuse_bomb(picture, data, path):
         raise PictureError(path, f"{scans:,} passes over its pixels; save it as PNG")
 
 
-def _has_more(picture):
+def _has_more(picture, size):
     """Return whether the file of a decoded picture holds further ones, without decoding them."""
+    if picture.format == "GIF" and size > _MAX_GIF:
+        return False
     with contextlib.suppress(Exception):  # what is damaged there does not matter to the first
         if picture.format != "TIFF":
             return picture.format in _ANIMATED and picture.is_animated

@@ -7,10 +7,12 @@
     python classify.py FOLDER --parts DIR --part 3/40
     python classify.py --gather DIR > labels.txt
 
-Folders stand for all pictures in them and in their sub-folders. The model is what model.py wrote:
-`model_architecture.json` and `model_weights.h5`, or others by --model PREFIX; of several the mean
-probabilities count. A picture that cannot be read is named on stderr, the rest go on, and the exit
-code is 1. With --reject the label is ? where the model is not sure enough, or nothing is written.
+Folders stand for all pictures in them and in their sub-folders: PNG, JPEG, BMP, GIF, TIFF and WebP,
+by their names; what else may be one (HEIC, PDF) is counted on stderr. The model is what model.py
+wrote: `model_architecture.json` and `model_weights.h5`, or others by --model PREFIX; of several the
+mean probabilities count. A picture that cannot be read is named on stderr, the rest go on, and the
+exit code is 1. With --reject the label is ? where the model is not sure enough, or nothing is
+written.
 
 With --parts DIR the answers go into files of DIR, a part of the list at a time, one in each of many
 jobs or, with --cluster, on many machines; what is there already is left as it is.
@@ -144,6 +146,10 @@ def main(argv=None):
             f"{len(unshared)} of {len(classifier.class_names)} classes are not in every model, "
             f"and count as 0 where they are missing: {shown}"
         )
+    if args.only:
+        known = {*classifier.class_names, *classifier.characters}
+        if missing := charsets.missing_in(known, args.only, args.label_encoding):
+            console.warn(f"--only: {', '.join(args.model)} does not have {missing}")
     if args.characters and not any(classifier.characters):
         console.warn("no label names a character; say what they are with --label-encoding")
     if args.parts:
@@ -155,7 +161,7 @@ def main(argv=None):
         failures.append(error.path)
         console.error(error)
 
-    paths = expand(args.pictures, on_error)
+    paths = expand(args, on_error)
     predictions = request.predictions(
         classifier, paths, keep=bool(args.explain), workers=args.workers
     )
@@ -184,13 +190,20 @@ def request_of(args):
     )
 
 
+def expand(args, on_error):
+    """Return an iterator over the pictures that the arguments stand for."""
+    from glyphs.sources import named
+
+    return named.expand(args.pictures, stdin=sys.stdin.buffer, on_error=on_error, warn=console.warn)
+
+
 def make_parts(args, request, classifier):
     """Make one part of the list, or all that are missing; return the exit code."""
     from glyphs.inference import parts_folder
     from glyphs.inference.request import identities_of
 
     listed = []
-    names = list(expand(args.pictures, lambda error: listed.append(one_line(error))))
+    names = list(expand(args, lambda error: listed.append(one_line(error))))
     identities = identities_of(classifier)
     number, n_parts = args.part or (None, None)
     folder = parts_folder.begin(args.parts, request, identities, names, n_parts)
@@ -251,10 +264,15 @@ def gather(folder):
 
 
 def report_errors(predictions, on_error):
-    """Pass predictions on, and the error of each that could not be read to a function."""
+    """Pass predictions on; say which have errors, and which files hold more than was read."""
     for prediction in predictions:
         if prediction.is_unread:
             on_error(prediction.error)
+        elif prediction.has_more:
+            console.warn(
+                f"{prediction.path}: holds several pictures, of which only the first was read; "
+                "save each as a picture of its own"
+            )
         yield prediction
 
 
@@ -279,30 +297,6 @@ def prepare_explain(args, classifier):
     return lambda predictions: explain.write_maps(
         predictions, explainer, classifier.facts["class_names"], args.explain
     )
-
-
-def expand(names, on_error):
-    """Yield the pictures that the arguments stand for: files, folders, or - for a list."""
-    from glyphs.sources import folders
-
-    for name in names:
-        if name == "-":
-            listed = sys.stdin.buffer.read()
-            # Lists from Windows end their lines with \r\n.
-            lines = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
-            listed = [os.fsdecode(line) for line in lines]
-            # A file called - in the list is a file, not the list again.
-            listed = [f"./{file}" if file == "-" else file for file in listed if file]
-            yield from expand(listed, on_error)
-        elif os.path.isdir(name):
-            found = False
-            for path in folders.walk(name, on_error=on_error):
-                found = True
-                yield path
-            if not found:
-                on_error(PictureError(name, "no pictures in this folder"))
-        else:
-            yield name
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ and cut out; --crop none takes pictures as they are framed, as is usual with dat
 
 Each class is split 80/10/10 into train, val and test in file order. Where writers (sheets, books)
 are known, whole writers go to one split. Splits that the source has are kept: if all topmost
-folders are named train, val or test, they are the splits. Without val, a tenth of train becomes it.
+folders are named train, val or test (or training, dev, ...), they are the splits. Without val, a
+tenth of train becomes it.
 
 Writes `characters_dataset`, which model.py trains on.
 """
@@ -28,8 +29,7 @@ import contextlib
 import sys
 
 from glyphs import console, options
-
-SPLIT = (80.0, 10.0, 10.0)  # percentages of train, val and test
+from glyphs.sources.index import FRACTIONS
 
 
 def parse_args(argv=None):
@@ -110,7 +110,7 @@ def add_splits(group):
         "--split",
         nargs=3,
         type=float,
-        default=SPLIT,
+        default=[100 * fraction for fraction in FRACTIONS],
         metavar=("TRAIN", "VAL", "TEST"),
         help="percentages of each class (default: 80 10 10); where the source has splits but no "
         "val, VAL is what it takes of train",

@@ -124,7 +124,8 @@ def material_of(args, characters):
     """Return the Material that the arguments name.
 
     Raises:
-        UsageError: a part of it cannot be read, or it lacks a character.
+        UsageError: a part of it cannot be read, it lacks a character, or the model of --check knows
+            none.
     """
     from glyphs.drawing.material import Material
 
@@ -144,7 +145,29 @@ def material_of(args, characters):
             f"{named[0]}{others}: has no glyph for {shown} ({len(missing)} of {len(characters)}); "
             "leave out what is missing, or give a --font that has it"
         )
+    if check:
+        warn_of_unchecked(material, characters)
     return material
+
+
+def warn_of_unchecked(material, characters):
+    """Say which characters the model of --check does not know.
+
+    Raises:
+        UsageError: it knows none of them.
+    """
+    unknown = [c for c in characters if not material.can_check(c)]
+    if len(unknown) == len(characters):
+        raise UsageError(
+            f"--check: {material.check} knows none of the {len(characters):,} characters; give a "
+            "model that does, or leave it out"
+        )
+    if unknown:
+        shown = " ".join(unknown[:10]) + (" ..." if len(unknown) > 10 else "")
+        console.warn(
+            f"--check: {material.check} does not know {len(unknown):,} of {len(characters):,} "
+            f"characters, which are not checked: {shown}"
+        )
 
 
 def start_folder(folder):

@@ -163,6 +163,10 @@ def main(argv=None):
     classifiers = [
         Classifier(prefix, tta=args.tta, only=only, notify=console.warn) for prefix in prefixes
     ]
+    for prefix, classifier in zip(prefixes, classifiers, strict=True) if args.only else ():
+        known = {*classifier.class_names, *classifier.characters}
+        if missing := charsets.missing_in(known, args.only):
+            console.warn(f"--only: {prefix} does not have {missing}")
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(it, args.split, args)) for it in classifiers]
         results = [

@@ -147,7 +147,7 @@ def main(argv=None):
             kind = "font" if source.is_font else "strokes"
             sets = ", ".join(source.sets)
             name = os.path.basename(source.member) or source.name
-            print(f"{kind:<8}{name:<50}{source.package:<32}{source.licence:<22}{sets}")
+            print(f"{kind:<8}{name:<50}{source.package:<38} {source.licence:<22} {sets}")
         return 0
     folder = os.path.expanduser(args.folder)
     failed = 0

@@ -39,6 +39,7 @@ def parse_args(argv=None):
         metavar="DATASET",
         help="dataset, or source of pictures (default: characters_dataset)",
     )
+    options.add_label_encoding(parser)
     parser.add_argument("--list", action="store_true", help="name the networks, and stop")
     parser.add_argument(
         "--network",
@@ -257,6 +258,8 @@ def open_or_build(args):
     dataset = open_dataset(path)
     if args.validation_split and path == args.source and len(dataset.X_val):
         console.warn(f"{path} has a val split; --validation-split is not used")
+    if args.label_encoding and path == args.source:
+        console.warn(f"{path} is a dataset already; --label-encoding is for create_dataset.py")
     return dataset.resized(args.image_size) if args.image_size else dataset
 
 
@@ -265,6 +268,7 @@ def build_dataset(args):
     from glyphs.artifacts.loading import read_architecture
     from glyphs.dataset import build, summary
     from glyphs.images.preprocessing import Preprocessing
+    from glyphs.sources.index import FRACTIONS
 
     path = f"{args.output}_dataset"
     entry = catalogue.find(args.network)
@@ -280,7 +284,8 @@ def build_dataset(args):
     settings = build.Settings(
         usual,
         framed=framed,
-        fractions=(1 - share, share, 0.0) if share else build.FRACTIONS,
+        fractions=(1 - share, share, 0.0) if share else FRACTIONS,
+        label_encoding=args.label_encoding,
     )
     with console.Progress("pictures") as progress:
         built = build.from_source(

@@ -105,7 +105,7 @@ def decode(paths, model):
         decoders().submit(images_of, paths[i : i + 64], [(model.preprocessing, False)])
         for i in range(0, len(paths), 64)
     ]
-    return [image for task in tasks for (image,) in task.result()]
+    return [image for task in tasks for (image,) in task.result()[0]]
 
 
 def compare_in_bulk(prefix, paths):

@@ -87,13 +87,17 @@ def read_words(name):
     """
     if name in SETS:
         return list(characters_of_set(name))
+    if os.path.isdir(name):
+        raise UsageError(f"{name}: is a folder; give a text file, or a set: {', '.join(SETS)}")
     if not os.path.exists(name):
         raise UsageError(f"{name}: no such file, and no such set; sets are {', '.join(SETS)}")
     try:
         with open(name, encoding="utf-8-sig") as file:
             words = unicodedata.normalize("NFC", file.read()).split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: cannot be read as text in UTF-8 ({error})") from None
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read ({error.strerror.lower()})") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     if not words:
         raise UsageError(f"{name}: names no characters")
     return words
@@ -117,3 +121,35 @@ def names_in(names, encoding=None):
         if encoding:
             found.update(class_name_of(c, encoding) for c in characters)
     return found
+
+
+def missing_in(known, names, encoding=None):
+    """Return in a few words what some sets or files name that no class is called, or None.
+
+    >>> missing_in({"U+4E9C", "亜", "B0A2"}, ["digits"])
+    '10 of 10: 0 1 2 3 4 5 6 7 8 9'
+
+    Args:
+        known: set of class names and characters.
+        names, encoding: as for names_in.
+    """
+    parts = [part for name in names for word in read_words(name) for part in _parts(word, known)]
+    parts = list(dict.fromkeys(parts))
+    missing = [part for part in parts if known.isdisjoint(_called(part, encoding))]
+    if not missing:
+        return None
+    shown = " ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")
+    return f"{len(missing):,} of {len(parts):,}: {shown}"
+
+
+def _parts(word, known):
+    """Return the letters of a word of which some are known, else the word: it is a class name."""
+    return [word] if word in known or known.isdisjoint(word) else list(word)
+
+
+def _called(word, encoding):
+    """Return what the class of a word may be called."""
+    character = character_of(word, encoding)
+    if character is None:
+        return {word}
+    return {word, character, class_name_of(character, encoding)}

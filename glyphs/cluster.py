@@ -18,7 +18,7 @@ import uuid
 from glyphs.errors import LostError, UsageError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-WAIT = 30  # seconds for a scheduler, and for a worker
+WAIT = 30.0  # seconds for a scheduler, and for a worker
 LOOK = 1.0  # seconds between looks at who is there, while no task ends
 
 

@@ -4,6 +4,7 @@ Only scripts import this.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -36,24 +37,37 @@ def run(main):
         return 130
     except BrokenPipeError:
         # The reader of our output (`| head -1`) has gone: end quietly, as other tools do.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
     except OSError as failure:
         message = files.explain(failure, failure.filename or "output")
+        if failure.errno == errno.EBADF and failure.filename is None:
+            message = "output: cannot be written, as standard output is closed"
+            _forget_output()
         if message is None:
             raise
         error(message)
         return StorageError.exit_code
 
 
+def _forget_output():
+    """Let what was not written yet to stdout vanish, which Python writes when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _open_closed_streams():
     """Open the null device for standard streams that were closed by the caller (`>&-`).
 
     A file opened later would get the free descriptor, and what libraries print would go into it.
+    Results that nobody gets are an error: the device is opened for reading, so writing fails.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name, mode, way in (
+        ("stdin", "r", os.O_RDONLY),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_WRONLY),
+    ):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+            setattr(sys, name, open(os.open(os.devnull, way), mode))  # noqa: SIM115
 
 
 def say(line):

@@ -146,7 +146,8 @@ def make_folder(folder):
     except OSError as error:
         reason = explain(error, folder) or f"{folder}: cannot be made ({error.strerror.lower()})"
         raise StorageError(reason) from None
-    check_can_write(os.path.join(folder, "file"))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(f"{folder}: no permission to write in it; choose another place")
 
 
 def refuse_same(output, *inputs):

@@ -153,6 +153,8 @@ def add_workers(parser, kind="processes"):
 
 def add_cluster(group, does):
     """Add the options of work on a cluster; `does` says what it does there."""
+    from glyphs.cluster import WAIT
+
     group.add_argument(
         "--cluster",
         metavar="FILE",
@@ -161,7 +163,7 @@ def add_cluster(group, does):
     group.add_argument(
         "--wait",
         type=positive_number,
-        default=30.0,
+        default=WAIT,
         metavar="SECONDS",
         help="how long to wait for the cluster's scheduler, and for a worker",
     )
@@ -267,11 +269,7 @@ def add_training(parser, output, *, epochs=None, batch_size=None, learning_rate=
         help=f"most epochs of a cycle{says}",
     )
     recipe.add_argument(
-        "--batch-size",
-        type=integer(1),
-        default=batch_size,
-        metavar="N",
-        help="pictures a step",
+        "--batch-size", type=integer(1), default=batch_size, metavar="N", help="pictures a step"
     )
     recipe.add_argument(
         "--learning-rate",

@@ -49,6 +49,16 @@ def make_folder(folder, counts, *, suffix=".png"):
     return folder
 
 
+class UnseenNames(list):
+    """Names of files in a folder of a Listing that must not be looked through."""
+
+    def __iter__(self):
+        raise AssertionError("all names are looked at")
+
+    def __contains__(self, name):
+        raise AssertionError("a name is looked for")
+
+
 def index_of(source, reader=None, **options):
     """Return the Index of a source that is not compressed."""
     options = Options(**options)

@@ -16,7 +16,7 @@ def test_pictures_know_how_they_were_stored(tmp_path):
     for mode, alpha in (("1", False), ("L", False), ("LA", True), ("RGB", False), ("RGBA", True)):
         draw_shape("ring", np.random.default_rng(1), mode=mode).save(tmp_path / "a.png")
         grey = read_picture(tmp_path / "a.png")
-        assert grey.info == {"mode": mode, "alpha": alpha}
+        assert grey.info == {"mode": mode, "alpha": alpha, "has_more": False}
 
 
 def test_coverage_counts_the_most_frequent_classes(tmp_path):

@@ -48,9 +48,33 @@ def test_names_of_classes_are_words_characters_and_codes(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("words", "encoding", "missing"),
+    [
+        ("亜 唖", None, None),
+        ("亜 唖 娃", None, "1 of 3: 娃"),
+        ("亜唖娃", None, "1 of 3: 娃"),
+        ("娃阿哀", None, "1 of 1: 娃阿哀"),
+        ("B0A1 U+5516", "euc-jp", None),
+        ("B0A1 B0A3", None, "2 of 2: B0A1 B0A3"),
+        ("亜 亜 ring", "euc-jp", "1 of 2: ring"),
+        ("あいうえおかきくけこさ亜", None, "11 of 12: あ い う え お か き く け こ ..."),
+    ],
+)
+def test_what_no_class_is_called_is_missing(tmp_path, words, encoding, missing):
+    (tmp_path / "wanted").write_text(words, encoding="utf-8")
+    known = {"U+4E9C", "亜", "唖", None}
+    assert charsets.missing_in(known, [str(tmp_path / "wanted")], encoding) == missing
+
+
+def test_a_folder_names_no_characters(tmp_path):
+    with pytest.raises(UsageError, match="is a folder; give a text file, or a set: hiragana"):
+        charsets.read_words(str(tmp_path))
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [(None, "no such file, and no such set; sets are hiragana"), (b" \n", "names no characters"),
-     (b"\xff\xfe\x00", "cannot be read as text in UTF-8")],
+     (b"\xff\xfe\x00", r"not UTF-8 text \(byte 0\); save it as UTF-8")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(tmp_path, content, message):
     path = tmp_path / "wanted.txt"

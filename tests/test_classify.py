@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT, SHAPES, run_script
+from PIL import Image
 
 from glyphs.artifacts.description import to_bytes
 from glyphs.artifacts.loading import load_model, read_architecture
@@ -75,6 +76,26 @@ def test_bad_pictures_are_named_and_the_rest_go_on(toy_model, unseen, tmp_path):
     assert sorted(line.split(":")[1].strip() for line in errors) == [
         "bad.png", "empty", "missing.png",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [(), ("--explain", "maps")])
+def test_a_file_of_several_pictures_is_read_and_warned_of(toy_model, unseen, tmp_path, options):
+    ring, bar = (Image.open(unseen / f"{name} 1.png") for name in ("ring", "bar"))
+    ring.save(tmp_path / "several.tif", save_all=True, append_images=[bar])
+    run = classify("--model", toy_model, "several.tif", *options, cwd=tmp_path)
+    assert run.stdout == "several.tif ring\n"
+    assert run.stderr.startswith("warning: several.tif: holds several pictures, of which only")
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_files_of_several_pictures_are_known_among_many(toy_model, unseen, tmp_path, workers):
+    ring = Image.open(unseen / "ring 1.png")
+    ring.save(tmp_path / "several.tif", save_all=True, append_images=[ring])
+    paths = 700 * [unseen / "bar 1.png"]
+    paths[3] = paths[650] = tmp_path / "several.tif"
+    found = Classifier(toy_model).classify(paths, workers=workers)
+    assert [i for i, prediction in enumerate(found) if prediction.has_more] == [3, 650]
 
 
 def test_top_gives_labels_and_percentages_that_fall(toy_model, unseen):
@@ -266,6 +287,16 @@ def test_only_some_classes_answer_and_share_the_probability(toy_model, unseen, t
     assert labels[0] == "bar"
     assert labels[1] in ("bar", "ring")
     assert labels[2] == "ring"
+
+
+@pytest.mark.parametrize("parts", [(), ("--parts", "answers", "--part", "1/1")])
+def test_what_only_names_and_the_model_lacks_is_said(toy_model, unseen, tmp_path, parts):
+    (tmp_path / "wanted.txt").write_text("ring bar", encoding="utf-8")
+    command = ("--model", toy_model, "--only", "wanted.txt", unseen, *parts)
+    assert classify(*command, cwd=tmp_path).stderr == ""
+    run = classify("--only", "digits", *command, cwd=tmp_path, expect=3 if parts else 0)
+    warning, *_ = run.stderr.splitlines()
+    assert warning == f"warning: --only: {toy_model} does not have 10 of 12: 0 1 2 3 4 5 6 7 8 9"
 
 
 def test_only_classes_that_no_model_has_is_an_error(toy_model, unseen):

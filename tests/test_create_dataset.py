@@ -170,12 +170,14 @@ def test_one_image_class_is_kept_for_training(tmp_path):
         (["shapes", "--border", "16"], "--border 16 leaves nothing"),
         (["shapes", "--coverage", "1.5"], "at most 1"),
         (["shapes", "--classes", "missing"], "missing: no such file"),
+        (["shapes", "--classes", "empty"], "empty: lists no classes"),
         ([], "SOURCE"),
     ],
 )
 def test_usage_errors_exit_with_2(tmp_path, arguments, message):
     make_folder(tmp_path / "one", {"ring": 3})
     make_folder(tmp_path / "shapes", {"ring": 3, "bar": 3})
+    (tmp_path / "empty").touch()
     run = run_script("create_dataset.py", *arguments, cwd=tmp_path, expect=2)
     assert message in run.stderr
     assert run.stdout == ""
@@ -292,11 +294,14 @@ def test_missing_pictures_of_a_split_bring_a_warning(tmp_path):
     assert "no pictures in val" in run_script("create_dataset.py", folder, cwd=tmp_path).stderr
 
 
-def test_folders_that_look_like_splits_bring_a_warning(tmp_path):
+def test_folders_that_look_like_splits_but_are_none_bring_a_warning(tmp_path):
     make_folder(tmp_path / "data" / "Train", {"ring": 4, "bar": 4})
     make_folder(tmp_path / "data" / "Test", {"ring": 4, "bar": 4})
     run = run_script("create_dataset.py", "data", cwd=tmp_path)
-    assert "look like splits (test, train)" in run.stderr
+    assert "look like splits" not in run.stderr
+    (tmp_path / "data" / "overview.png").touch()
+    run = run_script("create_dataset.py", "data", cwd=tmp_path)
+    assert "look like splits (Test, Train)" in run.stderr
 
 
 def test_why_no_class_is_left_is_said(tmp_path):

@@ -282,9 +282,7 @@ def test_kill_9_of_one_process_ends_all_and_the_epoch_is_safe(start, train, tmp_
         time.sleep(0.05)
     processes[victim].send_signal(signal.SIGKILL)
     assert processes[victim].wait(GENEROUS) == -signal.SIGKILL
-    killed = time.monotonic()
     assert processes[1 - victim].wait(GENEROUS) == 6
-    assert time.monotonic() - killed < 60
     assert (tmp_path / f"err{1 - victim}.txt").read_text() == (
         f"error: process {victim} of 2 on {socket.gethostname()} has ended without a word "
         "(killed?)\n"

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ from PIL import Image
 
 import draw_samples
 from glyphs import fonts
+from glyphs.artifacts.saving import write_model
 from glyphs.characters import class_name_of
 from glyphs.errors import StorageError
+from glyphs.images.preprocessing import Preprocessing
+from glyphs.networks import catalogue
 
 
 def digest(folder):
@@ -95,6 +99,37 @@ def test_mistakes_are_named_and_leave_nothing(tmp_path, options, message):
     code = 3 if "--check" in options else 2
     run = run_script("draw_samples.py", "s", *options, cwd=tmp_path, expect=code)
     assert message in run.stderr
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory):
+    """The prefix of a model that knows 一 and 二."""
+    prefix = str(tmp_path_factory.mktemp("checker") / "model")
+    facts = {
+        "class_names": ["一", "二"],
+        "characters": ["一", "二"],
+        "preprocessing": Preprocessing.usual((28, 28)).to_json(),
+    }
+    write_model(prefix, catalogue.build("kmnist", (28, 28), 2), facts)
+    return prefix
+
+
+def test_characters_that_the_check_does_not_know_are_said(tmp_path, checker):
+    command = ("draw_samples.py", "s", "--count", 1, "--check", checker, "--characters")
+    run = run_script(*command, "一亜二唖", cwd=tmp_path)
+    assert run.stderr == (
+        f"warning: --check: {checker} does not know 2 of 4 characters, which are not checked: "
+        "亜 唖\n"
+    )
+    shutil.rmtree(tmp_path / "s")
+    assert run_script(*command, "一二", cwd=tmp_path).stderr == ""
+
+
+def test_a_check_that_knows_no_character_is_an_error(tmp_path, checker):
+    command = ("draw_samples.py", "s", "--count", 1, "--check", checker, "--characters", "亜唖")
+    run = run_script(*command, cwd=tmp_path, expect=2)
+    assert f"--check: {checker} knows none of the 2 characters" in run.stderr
     assert os.listdir(tmp_path) == []
 
 

@@ -254,7 +254,7 @@ def test_a_font_that_draws_another_character_is_left_out_by_the_check(monkeypatc
     upright, flat = Image.new("L", (10, 80), 255), Image.new("L", (80, 10), 255)
     checker = Checker.__new__(Checker)
     checker._classifier = Reader(Preprocessing.usual((32, 32)))
-    checker._known = {"|", "-"}
+    checker.known = {"|", "-"}
     glyphs = {"right.ttf": upright, "wrong.ttf": flat}
     assert checker.readable("|", glyphs) == {"right.ttf": upright}
     assert checker.readable("x", glyphs) == glyphs  # the model does not know it

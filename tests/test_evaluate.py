@@ -321,5 +321,9 @@ def test_only_some_classes_may_be_answered(mixed, toy_model, by_hand, tmp_path):
         bool(shares) and max(("bar", "cross"), key=shares.get) == label for label, shares in by_hand
     )
     assert found["figures"]["right"] == right
+    assert run.stderr == ""
+    (tmp_path / "wanted").write_text("bar cross square")
+    run = evaluate(mixed, "--model", toy_model, "--only", tmp_path / "wanted", "--json")
+    assert run.stderr == f"warning: --only: {toy_model} does not have 1 of 3: square\n"
     run = evaluate(mixed, "--model", toy_model, "--only", "digits", "--calibrate", expect=2)
     assert "--calibrate: of all classes" in run.stderr

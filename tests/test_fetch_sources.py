@@ -108,6 +108,12 @@ def test_list_names_every_source_with_its_licence():
     assert "CC BY-SA 3.0" in next(line for line in lines if "kanjivg" in line)
 
 
+def test_columns_of_the_list_do_not_run_together():
+    lines = run_script("fetch_sources.py", "--list").stdout.splitlines()
+    for line, source in zip(lines, fetch_sources.SOURCES, strict=True):
+        assert f" {source.package} " in line
+
+
 def test_no_two_strokes_of_different_licences_are_in_one_set():
     for name in fetch_sources.SETS:
         strokes = [s for s in fetch_sources.SOURCES if name in s.sets and not s.is_font]

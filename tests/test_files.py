@@ -48,3 +48,12 @@ def test_too_large_an_output_is_refused_before_work_begins(tmp_path):
 def test_impossible_output_is_refused(tmp_path, name):
     with pytest.raises(StorageError):
         files.check_can_write(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_written_in_is_named_itself(tmp_path, monkeypatch):
+    (tmp_path / "file").mkdir()  # what lies in it does not matter
+    files.make_folder(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(StorageError) as raised:
+        files.make_folder(tmp_path)
+    assert str(raised.value) == f"{tmp_path}: no permission to write in it; choose another place"

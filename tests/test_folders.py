@@ -74,6 +74,29 @@ def test_folders_named_train_val_test_are_splits(tmp_path):
     assert index.splits == [0, 1, 2, 2]
 
 
+@pytest.mark.parametrize("names", ["TRAIN Dev testing", "training Validation Test"])
+def test_folders_of_splits_have_the_synonyms_of_tables(tmp_path, names):
+    train, val, test = names.split()
+    touch(tmp_path, f"{test}/b/4.png", f"{train}/a/1.png", f"{val}/a/2.png", f"{test}/a/3.png")
+    index = index_of(tmp_path)
+    assert index.class_names == ["a", "b"]
+    assert index.splits == [0, 1, 2, 2]
+    assert index.notes == []
+
+
+def test_two_folders_of_one_split_are_one(tmp_path):
+    touch(tmp_path, "valid/a/1.png", "dev/a/2.png", "train/a/3.png")
+    assert index_of(tmp_path).splits == [0, 1, 1]
+
+
+@pytest.mark.parametrize("other", ["other/3.png", "tests/3.png", "3.png"])
+def test_names_of_splits_beside_anything_else_are_classes(tmp_path, other):
+    touch(tmp_path, "Test/1.png", "dev/2.png", other)
+    index = index_of(tmp_path)
+    assert {"Test", "dev"} <= set(index.class_names)
+    assert index.splits is None
+
+
 def test_a_class_named_test_beside_others_is_a_class(tmp_path):
     touch(tmp_path, "test/1.png", "train/2.png", "other/3.png")
     index = index_of(tmp_path)

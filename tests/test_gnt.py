@@ -77,6 +77,7 @@ def test_one_file_of_all_writers_has_no_groups(tmp_path):
         (["train/1.gnt", "test/2.gnt"], ["test", "train"]),
         (["HWDB/val/a/1.gnt", "HWDB/test/2.gnt"], ["test", "val"]),
         (["HWDB1.1trn_gnt/1.gnt", "HWDB1.1tst_gnt/2.gnt"], ["train", "test"]),
+        (["Training/1.gnt", "TEST/2.gnt"], ["test", "train"]),
         (["train/1.gnt", "other/2.gnt"], None),
         (["train/1.gnt", "2.gnt"], None),
         (["train/1.gnt", "train/2.gnt"], None),

@@ -9,6 +9,7 @@ from conftest import SHAPES, draw_shape
 from PIL import Image, ImageChops
 
 from glyphs.errors import PictureError
+from glyphs.images import decode
 from glyphs.images.decode import read_picture
 from glyphs.images.levels import otsu_threshold
 from glyphs.images.preprocessing import (
@@ -119,6 +120,46 @@ def test_exif_rotation_is_applied(tmp_path):
     exif[0x0112] = 6  # turn by 90 degrees to the right
     picture.save(tmp_path / "picture.jpg", exif=exif, quality=100)
     assert read_picture(tmp_path / "picture.jpg").size == (4, 64)
+
+
+def frames(count):
+    return [Image.new("L", (20, 20), 40 * i) for i in range(count)]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif", ".webp", ".png"])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_picture_knows_whether_its_file_holds_further_ones(tmp_path, suffix, count):
+    first, *others = frames(count)
+    options = {"save_all": True, "append_images": others} if others else {}
+    first.save(tmp_path / f"a{suffix}", **options)
+    assert read_picture(tmp_path / f"a{suffix}").info["has_more"] == (count > 1)
+
+
+@pytest.mark.parametrize(("kinds", "has_more"), [((0, 1, 1), False), ((0, 1, 0), True)])
+def test_small_copies_of_a_tiff_are_no_further_pictures(tmp_path, kinds, has_more):
+    pages = frames(len(kinds))
+    for page, kind in zip(pages, kinds, strict=True):
+        page.encoderinfo = {"tiffinfo": {254: kind}}
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], tiffinfo={254: 0})
+    assert read_picture(tmp_path / "a.tif").info["has_more"] == has_more
+
+
+def test_a_huge_gif_is_not_searched_for_further_frames(tmp_path, monkeypatch):
+    first, *others = frames(2)
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    monkeypatch.setattr(decode, "_MAX_GIF", 10)
+    assert not read_picture(tmp_path / "a.gif").info["has_more"]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif"])
+def test_damage_behind_the_first_picture_does_not_matter(tmp_path, suffix):
+    first, *others = frames(3)
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=others)
+    whole = (tmp_path / f"a{suffix}").read_bytes()
+    grey = read_picture(tmp_path / f"a{suffix}").tobytes()
+    for length in range(len(whole) // 2, len(whole), 7):
+        (tmp_path / f"b{suffix}").write_bytes(whole[:length])
+        assert read_picture(tmp_path / f"b{suffix}").tobytes() == grey
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif", ".webp"])

@@ -102,7 +102,21 @@ def test_other_tables_are_errors(scans, text, message):
 
 def test_a_table_that_is_no_text_is_an_error(scans):
     table = write(scans / "l.csv", "file,label\n1.png,é\n", "latin-1")
-    with pytest.raises(UsageError, match="not UTF-8 text \\(byte 17\\)"):
+    with pytest.raises(UsageError, match="not UTF-8 text \\(byte 17\\); save it as UTF-8"):
+        index_of(table, "table")
+
+
+@pytest.mark.parametrize(("encoding", "byte"), [("utf-16", 0), ("shift-jis", 17)])
+def test_a_table_in_another_encoding_is_to_be_saved_as_utf_8(scans, encoding, byte):
+    table = write(scans / "l.csv", "file,label\n1.png,亜\n", encoding)
+    with pytest.raises(UsageError, match=f"byte {byte}\\); save it as UTF-8"):
+        index_of(table, "table")
+
+
+def test_a_huge_table_is_not_read(scans, monkeypatch):
+    table = write(scans / "l.csv", "file,label\n1.png,a\n2.png,b\n")
+    monkeypatch.setattr("glyphs.sources.listing.MAX_FILE", 10)
+    with pytest.raises(UsageError, match=r"l\.csv: 0 MB are too many"):
         index_of(table, "table")
 
 

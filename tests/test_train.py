@@ -182,6 +182,18 @@ def test_a_model_is_fine_tuned_to_other_classes_with_every_option(trained, tmp_p
     assert saved in run.stdout
 
 
+def test_codes_of_folders_are_known_as_characters(tmp_path):
+    folder = make_folder(tmp_path / "shapes", {"ring": 10, "bar": 10})
+    (folder / "ring").rename(folder / "B0A1")
+    (folder / "bar").rename(folder / "B0A2")
+    command = ("train.py", "--network", "kmnist", "--epochs", 1, "--label-encoding", "euc-jp")
+    run = run_script(*command, folder, cwd=tmp_path)
+    assert "--label-encoding" not in run.stderr
+    assert Classifier(str(tmp_path / "model")).characters == ["亜", "唖"]
+    run = run_script(*command, "model_dataset", "--output", "again", cwd=tmp_path)
+    assert "model_dataset is a dataset already; --label-encoding is for create" in run.stderr
+
+
 @pytest.fixture(scope="module")
 def tuned(trained, tmp_path_factory):
     """The folder where train.py went on from one model under two backends, a model each."""

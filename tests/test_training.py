@@ -578,6 +578,19 @@ def test_classes_that_two_models_share_begin_as_they_were(tmp_path):
     np.testing.assert_allclose(after[:, 0] / after[:, 2], before[:, 2] / before[:, 0], rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("names", "hint"), [(["B0A1", "B0A2"], "; see --label-encoding"), (["owl", "rat"], "")]
+)
+def test_that_no_class_is_shared_is_said(tmp_path, names, hint):
+    facts = {"class_names": ["U+4E9C", "U+5516"], "characters": ["亜", "唖"]}
+    write_model(str(tmp_path / "old"), catalogue.build("kmnist", (28, 28), 2), facts)
+    said = take_weights(
+        catalogue.build("kmnist", (28, 28), 2), str(tmp_path / "old"), names, [None, None]
+    )
+    expected = f", and of the last 0 of 2 classes: none is known by name or character{hint}"
+    assert said.endswith(expected)
+
+
 def test_a_model_of_another_network_cannot_be_started_from(tmp_path):
     facts = {"class_names": ["a", "b"], "characters": ["a", "b"]}
     write_model(str(tmp_path / "old"), catalogue.build("kanji", (32, 32), 2), facts)

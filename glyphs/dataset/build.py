@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import time
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from glyphs import files, parallel
 from glyphs.dataset.corrections import correct, read_corrections
-from glyphs.dataset.decoding import decode_again, decode_all
+from glyphs.dataset.decoding import decode_again, decode_all, in_processes, on_cluster
 from glyphs.dataset.names import rows_of
 from glyphs.dataset.select import Selection, read_classes, select
 from glyphs.dataset.split import assign, interleave
@@ -17,10 +18,8 @@ from glyphs.dataset.summary import Groups, Summary
 from glyphs.dataset.write import write_dataset
 from glyphs.errors import PictureError, UsageError
 from glyphs.images.preprocessing import Preprocessing
-from glyphs.sources.index import SPLITS, Options
+from glyphs.sources.index import FRACTIONS, SPLITS, Options
 from glyphs.sources.opening import open_index
-
-FRACTIONS = (0.8, 0.1, 0.1)  # of train, val and test, unless told otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +159,9 @@ def from_index(
     numbers = index.sample_numbers
     count = len(numbers)
     workers = workers or parallel.workers_for(count, few=index.samples.few)
+    run = functools.partial(in_processes, workers=workers)
+    if cluster:
+        run = functools.partial(on_cluster, cluster=cluster, seen=seen)
     # The scratch file and the final file exist at the same time.
     needed = 2 * count * height * width
     files.check_can_write(path, needed)
@@ -171,9 +173,7 @@ def from_index(
             as_told = preprocessing
             if preprocessing.polarity == "auto" and index.polarity:
                 as_told = dataclasses.replace(preprocessing, polarity=index.polarity)
-            decoded = decode_all(
-                index.samples, numbers, as_told, scratch, workers, progress, cluster, seen
-            )
+            decoded = decode_all(index.samples, numbers, as_told, scratch, run, progress)
             polarities = collections.Counter(p for p in decoded.polarities if p)
             if polarities["light-on-dark"] > polarities["dark-on-light"]:
                 preprocessing = dataclasses.replace(preprocessing, majority="light-on-dark")
@@ -228,7 +228,8 @@ def _split(index, decoded, settings):
     samples = np.flatnonzero(decoded.readable)
     kept = np.unique(old_y[samples])
     class_names = [index.class_names[i] for i in kept]
-    left_out = [name for i, name in enumerate(index.class_names) if i not in set(kept.tolist())]
+    is_kept = set(kept.tolist())
+    left_out = [name for i, name in enumerate(index.class_names) if i not in is_kept]
     if len(class_names) < 2:
         first = "; {}: {}".format(*decoded.unreadable[0]) if decoded.unreadable else ""
         raise UsageError(

@@ -19,13 +19,13 @@ CHUNK_BYTES = 1 << 24
 class Decoded:
     """What became of the pictures: their images are in the scratch file."""
 
-    polarities: list  # one per sample; None = undecided or unreadable
+    polarities: list  # one per readable sample, in order; None = undecided
     undecided: list  # sample numbers
     unreadable: list  # (path, reason)
     readable: np.ndarray  # bool, one per sample
 
 
-def decode_all(samples, numbers, preprocessing, scratch, workers, progress, cluster=None, seen=()):
+def decode_all(samples, numbers, preprocessing, scratch, run, progress):
     """Decode samples into the slots of a scratch file, in their order.
 
     Args:
@@ -33,10 +33,8 @@ def decode_all(samples, numbers, preprocessing, scratch, workers, progress, clus
         numbers: sequence of int: which of them.
         preprocessing: Preprocessing.
         scratch: path of a file with a slot for each.
-        workers: number of processes.
+        run: who does it: in_processes or on_cluster, told with whom.
         progress: called with the number of pictures decoded so far, and that of all.
-        cluster: None, or the cluster.Cluster whose workers decode, instead of processes here.
-        seen: the files and folders that its workers must see.
 
     Returns:
         Decoded.
@@ -45,16 +43,8 @@ def decode_all(samples, numbers, preprocessing, scratch, workers, progress, clus
         LostError: the cluster is gone, its workers do not see the pictures, or die of them.
     """
     decoded = Decoded([], [], [], np.ones(len(numbers), bool))
-    height, width = preprocessing.image_size
-    most = CLUSTER_CHUNK if cluster else CHUNK
-    size = min(most, max(1, CHUNK_BYTES // (height * width)))
-    tasks = _tasks(samples, samples.runs(numbers, size), preprocessing, scratch)
-    if cluster:
-        results = _on_cluster(cluster, tasks, seen, progress, len(numbers))
-    else:
-        results = parallel.run_ordered(decode_chunk, tasks, workers=workers)
     done = 0
-    for polarities, failures in results:
+    for polarities, failures in run(samples, numbers, preprocessing, scratch, progress):
         for i, error in failures:
             decoded.unreadable.append((error.path, error.reason))
             decoded.readable[done + i] = False
@@ -63,27 +53,46 @@ def decode_all(samples, numbers, preprocessing, scratch, workers, progress, clus
         ]
         decoded.polarities += [p for i, p in enumerate(polarities) if decoded.readable[done + i]]
         done += len(polarities)
-        if not cluster:
-            progress(done, len(numbers))
     return decoded
 
 
-def _on_cluster(cluster, tasks, seen, progress, total):
-    """Return what decode_chunk returns for each task, in order, done by workers of a cluster.
+def in_processes(samples, numbers, preprocessing, scratch, progress, *, workers):
+    """Yield what decode_chunk returns for each chunk of the samples, in order; see decode_all.
 
-    They send images, and this process writes them: what a lost worker still does can harm nothing.
+    Args:
+        samples, numbers, preprocessing, scratch, progress: as for decode_all.
+        workers: number of processes; one is this process.
+    """
+    tasks = _tasks(samples, numbers, preprocessing, scratch, CHUNK)
+    done = 0
+    for polarities, failures in parallel.run_ordered(decode_chunk, tasks, workers=workers):
+        yield polarities, failures
+        done += len(polarities)
+        progress(done, len(numbers))
+
+
+def on_cluster(samples, numbers, preprocessing, scratch, progress, *, cluster, seen):
+    """Return what decode_chunk returns for each chunk of the samples, in order; see decode_all.
+
+    Workers send images, and this process writes them: what a lost one still does can harm nothing.
+
+    Args:
+        samples, numbers, preprocessing, scratch, progress: as for decode_all.
+        cluster: cluster.Cluster.
+        seen: the files and folders that its workers must see.
     """
     from glyphs.cluster import unseen  # seldom needed
 
     slots_of, found, done = {}, {}, 0
 
     def chunks():
-        for number, (chunk, preprocessing, scratch, slots) in enumerate(tasks):
-            slots_of[number] = scratch, slots
+        tasks = _tasks(samples, numbers, preprocessing, scratch, CLUSTER_CHUNK)
+        for number, (chunk, _, _, slots) in enumerate(tasks):
+            slots_of[number] = slots
             yield number, (chunk, preprocessing)
 
     for number, result, failure in cluster.run(decode_images, chunks(), seen=seen):
-        scratch, slots = slots_of.pop(number)
+        slots = slots_of.pop(number)
         if failure:
             raise LostError(f"pictures {slots[0] + 1:,} to {slots[-1] + 1:,}: {failure}")
         images, polarities, failures = result
@@ -93,13 +102,16 @@ def _on_cluster(cluster, tasks, seen, progress, total):
         store_images(images, scratch, slots)
         found[number] = polarities, failures
         done += len(slots)
-        progress(done, total)
+        progress(done, len(numbers))
     return [found[number] for number in sorted(found)]
 
 
-def _tasks(samples, runs, preprocessing, scratch):
+def _tasks(samples, numbers, preprocessing, scratch, most):
+    """Yield the arguments of decode_chunk, of at most so many pictures each."""
+    height, width = preprocessing.image_size
+    size = min(most, max(1, CHUNK_BYTES // (height * width)))
     start = 0
-    for run in runs:
+    for run in samples.runs(numbers, size):
         chunk = samples.chunk([int(number) for number in run])
         yield chunk, preprocessing, scratch, range(start, start + len(run))
         start += len(run)

@@ -77,15 +77,18 @@ def read_classes(path):
     """Return the classes that a file lists, one a line.
 
     Raises:
-        UsageError: it cannot be read, or is no UTF-8 text.
+        UsageError: it cannot be read, is no UTF-8 text, or lists none.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return [line.strip() for line in file if line.strip()]
+            classes = [line.strip() for line in file if line.strip()]
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror.lower()}; it should list classes") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not UTF-8 text; it should list classes, one a line") from None
+    if not classes:
+        raise UsageError(f"{path}: lists no classes; write one a line")
+    return classes
 
 
 def regroup(index, rule):

@@ -49,6 +49,10 @@ class Material:
         has_strokes = any(character in _strokes(path).characters for path in self.strokes)
         return not has_strokes and not any(_typeface(path).glyph(character) for path in self.fonts)
 
+    def can_check(self, character):
+        """Return whether the model of `check` knows a character."""
+        return character in _checker(self.check).known
+
     def of(self, character):
         """Return what there is of a character.
 
@@ -74,13 +78,16 @@ class Checker:
 
     Args:
         prefix: of the model files.
+
+    Attributes:
+        known: set of the characters that it knows.
     """
 
     def __init__(self, prefix):
         from glyphs.inference.classifier import Classifier  # takes time, and is seldom needed
 
         self._classifier = Classifier(prefix)
-        self._known = set(self._classifier.characters)
+        self.known = set(self._classifier.characters)
 
     def readable(self, character, glyphs):
         """Return those of the glyphs that are read as the character; all, if it is not known.
@@ -89,7 +96,7 @@ class Checker:
             character: text.
             glyphs: dict whose values are PIL images of mode "L", 255 = ink.
         """
-        if character not in self._known:
+        if character not in self.known:
             return glyphs
         images, paths = [], []
         for path, glyph in glyphs.items():

@@ -51,6 +51,10 @@ _TURNS = {
 }
 _BAND = 1 << 16  # pixels that are made grey at a time where that takes memory
 _STRIPS, _TILES = 273, 324  # TIFF tags: where these lie in the file
+_KIND = 254  # TIFF tag `NewSubfileType`, odd where a page is a smaller copy of another one
+_COPIES = 20  # of a TIFF picture, that may come before a further one
+_MAX_GIF = 50_000_000  # bytes; what stands between its frames is read into memory
+_ANIMATED = ("GIF", "PNG", "WEBP")  # in JPEG, further pictures are copies for other screens
 
 # Pillow logs what it finds odd in a file, and without a handler Python prints it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -67,7 +71,8 @@ def read_picture(path):
 
     Returns:
         A PIL image of mode "L". Its `info` says how the picture is stored: "mode" as Pillow calls
-        it, and "alpha": whether pixels can be transparent.
+        it, "alpha": whether pixels can be transparent, and "has_more": whether the file holds
+        further pictures, pages or frames.
 
     Raises:
         MissingError: there is no such file.
@@ -86,7 +91,7 @@ def decode_picture(data, path):
     """
     if (picture := decode_plain_png(data)) is not None:
         grey = picture if picture.mode == "L" else picture.convert("L")
-        grey.info = {"mode": picture.mode, "alpha": False}
+        grey.info = {"mode": picture.mode, "alpha": False, "has_more": False}
         return grey
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
@@ -95,6 +100,9 @@ def decode_picture(data, path):
                 picture.load()
             grey = _to_grey(picture)
             grey.info = {"mode": picture.mode, "alpha": picture.has_transparency_data}
+            grey.info["has_more"] = _has_more(
+                picture, len(data)
+            )  # last, as it may leave the first frame
             return grey
     except PictureError:
         raise
@@ -139,6 +147,20 @@ def _refuse_bomb(picture, data, path):
         scans = data.count(b"\xff\xda") - len(tags.get(_STRIPS) or tags.get(_TILES) or ()) + 1
     if scans > MAX_SCANS or scans * pixels > MAX_SCANNED:
         raise PictureError(path, f"{scans:,} passes over its pixels; save it as PNG")
+
+
+def _has_more(picture, size):
+    """Return whether the file of a decoded picture holds further ones, without decoding them."""
+    if picture.format == "GIF" and size > _MAX_GIF:
+        return False
+    with contextlib.suppress(Exception):  # what is damaged there does not matter to the first
+        if picture.format != "TIFF":
+            return picture.format in _ANIMATED and picture.is_animated
+        for page in range(1, _COPIES):
+            picture.seek(page)
+            if not picture.tag_v2.get(_KIND, 0) & 1:
+                return True
+    return False
 
 
 _STDERR = threading.Lock()  # there is one for all threads

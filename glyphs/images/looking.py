@@ -23,18 +23,26 @@ def look(path, ways, data=None):
 
 
 def images_of(paths, ways):
-    """Return for each picture the list of its images, uint8 `(height, width)`; or its PictureError.
+    """Look at pictures, for somebody who asks networks about them.
 
     Args:
         paths, ways: as for look.
+
+    Returns:
+        `(looks, several)`: for each picture the list of its images, uint8 `(height, width)`, or its
+        PictureError; and the positions of those whose files hold further pictures.
     """
-    found = []
-    for path in paths:
+    looks, several = [], set()
+    for i, path in enumerate(paths):
         try:
-            found.append([seen.image for seen in look(path, ways)])
+            seen = look(path, ways)
         except PictureError as error:
-            found.append(error)
-    return found
+            looks.append(error)
+            continue
+        looks.append([one.image for one in seen])
+        if seen[0].picture.info["has_more"]:
+            several.add(i)
+    return looks, several
 
 
 def ask_about(looks, ask):

@@ -19,17 +19,18 @@ AHEAD = 4  # decoded chunks a core: at most so many wait for the networks
 
 
 def answers(paths, ways, ask, *, workers=None):
-    """Yield `(path, found)` for each picture, in order, as soon as it and those before are done.
+    """Yield `(path, found, has_more)` for each picture, in order, as soon as all before are done.
 
     Args:
         paths: iterator of paths, may be endless; little more of it is taken than is answered.
         ways: list of `(Preprocessing, own_size)`: how each network sees pictures.
-        ask: function from what images_of returns to a list: float32 `(n_classes,)` for each
-            picture, or its PictureError; it is called in several threads.
+        ask: function from the looks that images_of returns to a list: float32 `(n_classes,)` for
+            each picture, or its PictureError; it is called in several threads.
         workers: processes that decode; None: one per core, where there are more than FEW pictures.
 
     Yields:
-        The path, and float32 `(n_classes,)` or the PictureError that says why there are none.
+        The path; float32 `(n_classes,)` or the PictureError that says why there are none; whether
+        the file holds further pictures.
 
     Raises:
         GlyphsError: a process was killed.
@@ -38,9 +39,9 @@ def answers(paths, ways, ask, *, workers=None):
     waiting = collections.deque()
     threads = concurrent.futures.ThreadPoolExecutor(cores, "ask")
     try:
-        for chunk, looks in _looked(paths, ways, workers or cores):
-            waiting.append((chunk, threads.submit(ask, looks)))
-            while waiting and (len(waiting) > AHEAD * cores or waiting[0][1].done()):
+        for chunk, (looks, several) in _looked(paths, ways, workers or cores):
+            waiting.append((chunk, several, threads.submit(ask, looks)))
+            while waiting and (len(waiting) > AHEAD * cores or waiting[0][-1].done()):
                 yield from _collect(*waiting.popleft())
         while waiting:
             yield from _collect(*waiting.popleft())
@@ -64,5 +65,6 @@ def _looked(paths, ways, workers):
         yield chunks.popleft(), looks
 
 
-def _collect(chunk, answer):
-    return zip(chunk, answer.result(), strict=True)
+def _collect(chunk, several, answer):
+    marks = (i in several for i in range(len(chunk)))
+    return zip(chunk, answer.result(), marks, strict=True)

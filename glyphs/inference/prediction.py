@@ -33,6 +33,7 @@ class Prediction:
         seen: the picture as a preprocessing.Seen, where it was to be kept.
         rejected: whether the best candidate is not to be believed, or the picture is blank; always
             False where no accuracy was wanted.
+        has_more: whether its file holds further pictures (pages, frames), which are not looked at.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Prediction:
     error: PictureError | None = None
     seen: Seen | None = None
     rejected: bool = False
+    has_more: bool = False
 
     @property
     def label(self):
@@ -127,7 +129,7 @@ class Answering:
         """Return float32 `(n, n_classes)` for a list of `n` lists: the image for each model."""
         raise NotImplementedError
 
-    def predict(self, path, found, *, top=1, threshold=None, seen=None):
+    def predict(self, path, found, *, top=1, threshold=None, seen=None, has_more=False):
         """Return the Prediction for one picture.
 
         Args:
@@ -136,6 +138,7 @@ class Answering:
             top: how many candidates to return.
             threshold: None, or the least probability to believe, 0..1.
             seen: the Seen to keep with it.
+            has_more: whether its file holds further pictures.
         """
         does_reject = threshold is not None
         if isinstance(found, PictureError):
@@ -143,7 +146,7 @@ class Answering:
             return Prediction(path, error=found, rejected=does_reject and is_blank)
         candidates = self._candidates(found, top)
         rejected = does_reject and candidates[0].probability < threshold
-        return Prediction(path, candidates, seen=seen, rejected=rejected)
+        return Prediction(path, candidates, seen=seen, rejected=rejected, has_more=has_more)
 
     def _classify(self, paths, top, keep, threshold, workers):
         if keep:
@@ -151,16 +154,17 @@ class Answering:
             return
         taken = list(itertools.islice(paths, BATCH))
         if len(taken) < BATCH:
-            found = ask_about(images_of(taken, self._ways), self.ask)
-            answers = zip(taken, found, strict=True)
+            looks, several = images_of(taken, self._ways)
+            marks = (i in several for i in range(len(taken)))
+            answers = zip(taken, ask_about(looks, self.ask), marks, strict=True)
         else:
             from glyphs.inference import bulk
 
             paths = itertools.chain(taken, paths)
             ask = functools.partial(ask_about, ask=self.ask)
             answers = bulk.answers(paths, self._ways, ask, workers=workers)
-        for path, found in answers:
-            yield self.predict(path, found, top=top, threshold=threshold)
+        for path, found, has_more in answers:
+            yield self.predict(path, found, top=top, threshold=threshold, has_more=has_more)
 
     def _classify_and_keep(self, paths, top, threshold):
         for path in paths:
@@ -170,7 +174,14 @@ class Answering:
                 yield self.predict(path, error, threshold=threshold)
                 continue
             (found,) = self.ask([[one.image for one in seen]])
-            yield self.predict(path, found, top=top, threshold=threshold, seen=seen[0])
+            yield self.predict(
+                path,
+                found,
+                top=top,
+                threshold=threshold,
+                seen=seen[0],
+                has_more=seen[0].picture.info["has_more"],
+            )
 
     def _candidates(self, probabilities, top):
         best = best_of(probabilities, top)

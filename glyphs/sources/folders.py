@@ -7,7 +7,7 @@ import unicodedata
 
 from glyphs.errors import PictureError, UsageError
 from glyphs.images.decode import reason_of
-from glyphs.sources.index import SPLIT_NAMES, SPLITS, Index, match_text
+from glyphs.sources.index import SPLITS, Index, match_text, split_named
 from glyphs.sources.listing import join, scan
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -18,9 +18,9 @@ def index(listing, options):
 
     The class of a picture is the folder it lies in, named by its path in Unicode normal form C:
     `U+4E00`, or `Greek/character01` where alphabets are folders of their own. A folder around all
-    others does not count. If all topmost folders are named train, val or test, each holds the class
-    folders of that split. Hidden files, files without a picture's suffix and folders inside class
-    folders are skipped and counted.
+    others does not count. If all topmost folders are named train, val or test, or what else splits
+    are called (index.split_named), each holds the class folders of that split. Hidden files, files
+    without a picture's suffix and folders inside class folders are skipped and counted.
 
     Args:
         listing: a listing.Listing.
@@ -49,11 +49,16 @@ def index(listing, options):
     """
     tree = _Tree(listing)
     top = tree.top()
-    splits = [split for split in SPLITS if join(top, split) in tree.children[top]]
-    is_split = bool(splits) and len(splits) == len(tree.children[top]) and not tree.pictures[top]
+    topmost = [folder.rpartition("/")[2] for folder in tree.children[top]]
+    splits = [split_named(name) for name in topmost]
+    are_named = bool(splits) and None not in splits
+    is_split = are_named and not tree.pictures[top]
+    roots = [(top, None)]
+    if is_split:
+        roots = zip(tree.children[top], splits, strict=True)
+        roots = sorted(roots, key=lambda pair: SPLITS.index(pair[1]))
     found = []  # (class name, split or None, relative names of pictures)
-    for split in splits if is_split else [None]:
-        root = join(top, split) if is_split else top
+    for root, split in roots:
         if options.label_regex is None:
             classes = tree.classes(root)
         else:
@@ -63,11 +68,10 @@ def index(listing, options):
         raise UsageError(_nothing_found(listing, tree, options))
 
     notes = tree.notes
-    topmost = {folder.rpartition("/")[2].lower() for folder in tree.children[top]}
-    if not is_split and len(topmost) > 1 and topmost <= set(SPLIT_NAMES):
+    if are_named and not is_split and len(splits) > 1:
         notes.append(
-            f"the topmost folders look like splits ({', '.join(sorted(topmost))}) but are read as "
-            "parts of class names; name them train, val and test"
+            f"the topmost folders look like splits ({', '.join(topmost)}) but are read as parts of "
+            "class names, as pictures lie beside them; take those away"
         )
     spellings, by_class = collections.defaultdict(set), collections.defaultdict(list)
     for name, split, names in found:
@@ -182,7 +186,7 @@ def _nothing_found(listing, tree, options):
     )
 
 
-def walk(folder, *, on_error):
+def walk(folder, *, on_error, on_other=None):
     """Yield the paths of the pictures in `folder` and, after them, in its sub-folders.
 
     In natural order. Hidden files and folders and files without a picture's suffix are skipped.
@@ -190,15 +194,20 @@ def walk(folder, *, on_error):
     Args:
         folder: path.
         on_error: called with a PictureError for each folder that cannot be listed.
+        on_other: None, or called with the path of a folder and the name of a file in it that has no
+            picture's suffix.
     """
 
     def report(path, error):
         on_error(PictureError(path, f"cannot be listed ({reason_of(error)})"))
 
     for relative, names, _ in scan(folder, on_error=report):
+        path = os.path.join(folder, *filter(None, relative.split("/")))
         for name in names:
             if name.lower().endswith(SUFFIXES):
-                yield os.path.join(folder, *filter(None, relative.split("/")), name)
+                yield os.path.join(path, name)
+            elif on_other:
+                on_other(path, name)
 
 
 def _class_name(name, listing):

@@ -9,10 +9,13 @@ import collections
 import dataclasses
 import os
 
+from glyphs.parallel import FEW
+
 SPLITS = ("train", "val", "test")
+FRACTIONS = (0.8, 0.1, 0.1)  # of these, unless told otherwise
 
 # What people call splits, in lower case.
-SPLIT_NAMES = {
+_SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -32,6 +35,15 @@ READERS = {
 }
 
 
+def split_named(name):
+    """Return the split that a folder or a cell of a table names, or None.
+
+    >>> split_named("Training"), split_named("dev"), split_named("other")
+    ('train', 'val', None)
+    """
+    return _SPLIT_NAMES.get(name.lower())
+
+
 class Samples:
     """Where the pictures of a source lie. Each way of storing them has a subclass.
 
@@ -39,7 +51,7 @@ class Samples:
         few: starting a worker process takes about as long as decoding this many samples.
     """
 
-    few = 2000
+    few = FEW
 
     def __len__(self):
         raise NotImplementedError

@@ -12,7 +12,7 @@ from PIL import Image
 
 from glyphs.errors import PictureError
 from glyphs.images.decode import reason_of
-from glyphs.sources.index import SPLITS, Samples
+from glyphs.sources.index import SPLITS, Samples, split_named
 
 LOOKED_AT = 200  # files by which a source is recognised; folders of a million are refused fast
 MIN_GROUPS = 3  # fewer cannot be kept apart in train, val and test
@@ -149,9 +149,9 @@ def splits_and_writers(names, file_numbers, groups, group_names):
 def splits_of(names):
     """Return the split that the topmost folder of each file names, or None.
 
-    These are `train`, `val` and `test`, or CASIA's `HWDB1.1trn_gnt` and `HWDB1.1tst_gnt`. Folders
-    around all files do not count. There are no splits unless all files are in such folders, of at
-    least two splits.
+    These are `train`, `val` and `test` or synonyms, or CASIA's `HWDB1.1trn_gnt` and
+    `HWDB1.1tst_gnt`. Folders around all files do not count. There are no splits unless all files
+    are in such folders, of at least two splits.
 
     Args:
         names: relative names of files.
@@ -170,4 +170,4 @@ def splits_of(names):
 
 
 def _split_named(folder):
-    return folder if folder in SPLITS else _SPLIT_ENDINGS.get(folder[-7:].lower())
+    return split_named(folder) or _SPLIT_ENDINGS.get(folder[-7:].lower())

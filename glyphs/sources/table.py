@@ -10,7 +10,7 @@ import unicodedata
 
 from glyphs.errors import UsageError
 from glyphs.sources.folders import SUFFIXES
-from glyphs.sources.index import SPLIT_NAMES, SPLITS, Index
+from glyphs.sources.index import SPLITS, Index, split_named
 from glyphs.sources.listing import join
 
 # What people call the columns, in capitals or not. Without a header: the file, then the label.
@@ -73,6 +73,7 @@ def index(listing, options):
 
     Raises:
         UsageError: there is no such table, or something is wrong with it.
+        PictureError: it is too large to be read.
 
     Example:
         >>> import pathlib, tempfile
@@ -94,14 +95,12 @@ def index(listing, options):
         found = " and ".join(tables) if tables else "no table whose first picture is there"
         raise UsageError(f"{listing.source}: {found}; name the CSV or TSV file itself")
     (table,) = tables
-    path, offset, size = listing.locate(table)
-    with open(path, "rb") as file:
-        file.seek(offset)
-        data = file.read(size)
     try:
-        text = io.StringIO(data.decode("utf-8-sig"), newline="")
+        text = io.StringIO(listing.read(table).decode("utf-8-sig"), newline="")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{listing.path(table)}: not UTF-8 text (byte {error.start})") from None
+        raise UsageError(
+            f"{listing.path(table)}: not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
     return _index_of_rows(listing, table, *_parse(text, listing.path(table)))
 
 
@@ -196,7 +195,7 @@ def _index_of_rows(listing, table, columns, rows):
 
 
 def _split(name, path, line):
-    split = SPLIT_NAMES.get(name.lower())
+    split = split_named(name)
     if split is None:
         raise UsageError(
             f"{path}: line {line}: the split must be train, val or test. Received: {name!r}"

@@ -22,13 +22,9 @@ def write_history(path, history):
     Raises:
         StorageError: no space or no permission.
     """
-    columns = list(dict.fromkeys(key for epoch in history for key in epoch))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["epoch", *columns], lineterminator="\n")
-    writer.writeheader()
-    for number, epoch in enumerate(history, 1):
-        writer.writerow({"epoch": number, **epoch})
-    _write(path, text.getvalue().encode())
+    columns = dict.fromkeys(key for epoch in history for key in epoch)
+    rows = ({"epoch": number, **epoch} for number, epoch in enumerate(history, 1))
+    files.write_csv(path, ["epoch", *columns], rows)
 
 
 def read_history(path):

@@ -81,8 +81,8 @@ def of_today(stored):
         for field in dataclasses.fields(Recipe)
         if field.default is not dataclasses.MISSING
     }
-    of_today = json.loads(json.dumps(absent)) | stored
-    return of_today | {"augment": OLD_PRESETS.get(of_today["augment"], of_today["augment"])}
+    filled = json.loads(json.dumps(absent)) | stored
+    return filled | {"augment": OLD_PRESETS.get(filled["augment"], filled["augment"])}
 
 
 # Names of distortions for --augment, and the preset of glyphs.augment that each is.

@@ -3,6 +3,7 @@
 import numpy as np
 
 from glyphs.artifacts.loading import load_model
+from glyphs.characters import is_code
 from glyphs.errors import ArtifactError
 
 
@@ -36,16 +37,26 @@ def take_weights(model, prefix, class_names, characters):
     shared = _take_classes(head, weights.get(head.name, []), facts, class_names, characters)
     if not taken and not shared:
         raise ArtifactError(f"{prefix}: none of its layers fits; --init wants the same network")
-    classes = f", and of the last {shared} of {len(class_names)} classes"
-    return f"{taken} of {len(body) + 1} layers from {prefix}{classes if shared else ''}"
+    said = f"{taken} of {len(body) + 1} layers from {prefix}"
+    if shared is None:
+        return said
+    said += f", and of the last {shared} of {len(class_names)} classes"
+    if shared:
+        return said
+    hint = "; see --label-encoding" if any(map(is_code, class_names)) else ""
+    return f"{said}: none is known by name or character{hint}"
 
 
 def _take_classes(head, weights, facts, class_names, characters):
-    """Take the weights of the shared classes into the last layer; return how many they are."""
+    """Take the weights of the shared classes into the last layer.
+
+    Returns:
+        How many they are; None where the layer is another one.
+    """
     own = head.get_weights()
     # All but the last axis, which is that of the classes, must fit.
     if [array.shape[:-1] for array in own] != [array.shape[:-1] for array in weights]:
-        return 0
+        return None
     theirs = _numbers(facts["class_names"], facts["characters"])
     pairs = [
         (number, theirs[key])

@@ -13,7 +13,7 @@ import unicodedata
 
 from glyphs import files
 from glyphs.images.decode import decode_picture
-from glyphs.sources.index import SPLIT_NAMES
+from glyphs.sources.index import split_named
 from glyphs.sources.listing import MAC_FORKS
 from glyphs.web.limits import RefusedError
 
@@ -39,7 +39,7 @@ def folder_name(label):
         raise RefusedError(400, 'a label must not hold / \\ : * ? " < > | or control characters')
     if name.startswith((".", "-", "~")) or name.endswith(".") or name == MAC_FORKS:
         raise RefusedError(400, "a label must not begin with . - or ~, nor end with .")
-    if name.lower() in SPLIT_NAMES:
+    if split_named(name):
         raise RefusedError(400, f"{name} is the name of a split; give the class another name")
     if len(name.encode()) > LONGEST:
         raise RefusedError(400, f"a label must be shorter than {LONGEST} bytes")

@@ -135,7 +135,8 @@ def main(argv=None):
     from glyphs.artifacts.paths import find_model
 
     args.model = [find_model(prefix) for prefix in args.model]
-    request = request_of(args)
+    only = [word for name in args.only or () for word in charsets.read_words(name)]
+    request = request_of(args, only)
     classifier = request.open(notify=console.warn)
     if args.top:
         top = min(args.top, len(classifier.class_names))
@@ -146,9 +147,9 @@ def main(argv=None):
             f"{len(unshared)} of {len(classifier.class_names)} classes are not in every model, "
             f"and count as 0 where they are missing: {shown}"
         )
-    if args.only:
+    if only:
         known = {*classifier.class_names, *classifier.characters}
-        if missing := charsets.missing_in(known, args.only, args.label_encoding):
+        if missing := charsets.missing_in(known, only, args.label_encoding):
             console.warn(f"--only: {', '.join(args.model)} does not have {missing}")
     if args.characters and not any(classifier.characters):
         console.warn("no label names a character; say what they are with --label-encoding")
@@ -171,20 +172,19 @@ def main(argv=None):
     return PictureError.exit_code if failures else 0
 
 
-def request_of(args):
-    """Return the Request that the options say."""
+def request_of(args, only):
+    """Return the Request that the options say; `only` are the words of --only."""
     from glyphs.inference.output import Output
     from glyphs.inference.request import Request
 
     accuracy = None
     if args.reject:
         accuracy = 0.99 if args.accuracy is None else args.accuracy
-    only = charsets.names_in(args.only, args.label_encoding) if args.only else None
     return Request(
         models=tuple(args.model),
         output=Output(args.format, args.top, args.characters, args.reject),
         tta=args.tta,
-        only=None if only is None else tuple(sorted(only)),
+        only=tuple(sorted(charsets.names_in(only, args.label_encoding))) if only else None,
         label_encoding=args.label_encoding,
         accuracy=accuracy,
     )

@@ -159,13 +159,14 @@ def main(argv=None):
         return 0  # nothing to measure, and none was asked for
     if args.calibrate:
         calibrate(prefixes[0], args)
-    only = charsets.names_in(args.only) if args.only else None
+    words = [word for name in args.only or () for word in charsets.read_words(name)]
+    only = charsets.names_in(words) if words else None
     classifiers = [
         Classifier(prefix, tta=args.tta, only=only, notify=console.warn) for prefix in prefixes
     ]
     for prefix, classifier in zip(prefixes, classifiers, strict=True) if args.only else ():
         known = {*classifier.class_names, *classifier.characters}
-        if missing := charsets.missing_in(known, args.only):
+        if missing := charsets.missing_in(known, words):
             console.warn(f"--only: {prefix} does not have {missing}")
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(it, args.split, args)) for it in classifiers]

@@ -103,38 +103,31 @@ def read_words(name):
     return words
 
 
-def names_in(names, encoding=None):
-    """Return all that the classes of some sets or files may be called: words and characters.
+def names_in(words, encoding=None):
+    """Return all that the classes of some words may be called: words and characters.
 
     Args:
-        names: list of what read_words takes.
+        words: list of text, as read_words returns it.
         encoding: None, or one of characters.ENCODINGS, of class names of four hex digits.
-
-    Raises:
-        UsageError: see read_words.
     """
-    found = set()
-    for name in names:
-        words = read_words(name)
-        characters = _characters_in(words, encoding)
-        found.update(words, characters)
-        if encoding:
-            found.update(class_name_of(c, encoding) for c in characters)
+    characters = _characters_in(words, encoding)
+    found = {*words, *characters}
+    if encoding:
+        found.update(class_name_of(c, encoding) for c in characters)
     return found
 
 
-def missing_in(known, names, encoding=None):
-    """Return in a few words what some sets or files name that no class is called, or None.
+def missing_in(known, words, encoding=None):
+    """Return in a few words which of some words no class is called, or None.
 
-    >>> missing_in({"U+4E9C", "亜", "B0A2"}, ["digits"])
-    '10 of 10: 0 1 2 3 4 5 6 7 8 9'
+    >>> missing_in({"U+4E9C", "亜", "B0A2"}, ["亜", "一", "二"])
+    '2 of 3: 一 二'
 
     Args:
         known: set of class names and characters.
-        names, encoding: as for names_in.
+        words, encoding: as for names_in.
     """
-    parts = [part for name in names for word in read_words(name) for part in _parts(word, known)]
-    parts = list(dict.fromkeys(parts))
+    parts = list(dict.fromkeys(part for word in words for part in _parts(word, known)))
     missing = [part for part in parts if known.isdisjoint(_called(part, encoding))]
     if not missing:
         return None

@@ -30,15 +30,16 @@ class Cluster:
 
     Args:
         scheduler_file: what `dask scheduler --scheduler-file` wrote.
-        wait: seconds to wait for the scheduler, and for a worker whenever there is none.
+        wait: seconds to wait for the scheduler, and for a worker whenever there is none; None:
+            WAIT.
 
     Raises:
         UsageError: Dask is not installed, or there is no such file.
         LostError: nobody answers, there is no worker, or workers lack this toolkit.
     """
 
-    def __init__(self, scheduler_file, *, wait=WAIT):
-        self.file, self.wait = os.fspath(scheduler_file), wait
+    def __init__(self, scheduler_file, *, wait=None):
+        self.file, self.wait = os.fspath(scheduler_file), wait or WAIT
         self.address = _read_address(self.file)
         try:
             import distributed
@@ -52,11 +53,11 @@ class Cluster:
             logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
         try:
             self._client = distributed.Client(
-                self.address, timeout=wait, set_as_default=False, name="glyphs"
+                self.address, timeout=self.wait, set_as_default=False, name="glyphs"
             )
         except (OSError, ValueError) as error:  # ValueError: no address, such as "tcp://"
             raise LostError(
-                f"{self.file}: no scheduler answers at {self.address} ({wait:g} s); is "
+                f"{self.file}: no scheduler answers at {self.address} ({self.wait:g} s); is "
                 f"`dask scheduler --scheduler-file {self.file}` running?"
             ) from error
         try:

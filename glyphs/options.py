@@ -153,8 +153,6 @@ def add_workers(parser, kind="processes"):
 
 def add_cluster(group, does):
     """Add the options of work on a cluster; `does` says what it does there."""
-    from glyphs.cluster import WAIT
-
     group.add_argument(
         "--cluster",
         metavar="FILE",
@@ -163,9 +161,8 @@ def add_cluster(group, does):
     group.add_argument(
         "--wait",
         type=positive_number,
-        default=WAIT,
         metavar="SECONDS",
-        help="how long to wait for the cluster's scheduler, and for a worker",
+        help="how long to wait for the cluster's scheduler, and for a worker (default: 30)",
     )
 
 

@@ -41,10 +41,10 @@ def test_a_file_holds_characters_code_points_or_text(tmp_path):
 def test_names_of_classes_are_words_characters_and_codes(tmp_path):
     path = tmp_path / "wanted.txt"
     path.write_text("ring U+4E9C", encoding="utf-8")
-    names = charsets.names_in(["digits", str(path)], "euc-jp")
+    names = charsets.names_in(charsets.read_words("digits") + charsets.read_words(path), "euc-jp")
     assert {"0", "9", "ring", "U+4E9C", "亜", "B0A1"} <= names
     path.write_text("B0A1 B0A2", encoding="utf-8")
-    assert charsets.names_in([str(path)]) == {"B0A1", "B0A2"}  # no letters, no digits
+    assert charsets.names_in(charsets.read_words(path)) == {"B0A1", "B0A2"}  # no letters, no digits
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_names_of_classes_are_words_characters_and_codes(tmp_path):
 def test_what_no_class_is_called_is_missing(tmp_path, words, encoding, missing):
     (tmp_path / "wanted").write_text(words, encoding="utf-8")
     known = {"U+4E9C", "亜", "唖", None}
-    assert charsets.missing_in(known, [str(tmp_path / "wanted")], encoding) == missing
+    assert charsets.missing_in(known, charsets.read_words(tmp_path / "wanted"), encoding) == missing
 
 
 def test_a_folder_names_no_characters(tmp_path):

@@ -283,6 +283,8 @@ def test_only_some_classes_answer_and_share_the_probability(toy_model, unseen, t
     expected /= expected.sum(1, keepdims=True)
     np.testing.assert_allclose(some.probabilities(images), expected, rtol=1e-5)
     run = classify("--model", toy_model, "--only", tmp_path / "wanted.txt", *paths)
+    piped = classify("--model", toy_model, "--only", "/dev/stdin", *paths, stdin=b"ring bar")
+    assert piped.stdout == run.stdout
     labels = [line.rsplit(" ", 1)[1] for line in run.stdout.splitlines()]
     assert labels[0] == "bar"
     assert labels[1] in ("bar", "ring")

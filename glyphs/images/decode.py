@@ -100,9 +100,8 @@ def decode_picture(data, path):
                 picture.load()
             grey = _to_grey(picture)
             grey.info = {"mode": picture.mode, "alpha": picture.has_transparency_data}
-            grey.info["has_more"] = _has_more(
-                picture, len(data)
-            )  # last, as it may leave the first frame
+            # Last, as it may leave the first frame.
+            grey.info["has_more"] = _has_more(picture, len(data))
             return grey
     except PictureError:
         raise

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import SHAPES, draw_shape, run_script
 
+from glyphs.artifacts.doubt import store_doubt
 from glyphs.dataset.open import open_dataset
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers, see_chunk
@@ -202,6 +203,14 @@ def answered(names, is_right):
     return Result("m", "s", None, ["y", "n"], {}, [], list(names), answers, figures)
 
 
+@pytest.fixture(scope="module")
+def no_val(mixed):
+    """A dataset of the mixed folder without a val split."""
+    path = mixed.parent / "no_val"
+    run_script("create_dataset.py", mixed, "--split", 80, 0, 20, "--output", path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -216,14 +225,25 @@ def answered(names, is_right):
         (["--model", "{model}", "{data}", "--html", "no/such/page.html"], 4, "no/such"),
         (["--model", "{model}", "{data}", "--answers", "no/such/a.csv"], 4, "no/such"),
         (["--model", "{model}", "{data}", "--maps", "-1"], 2, "--maps"),
+        (["--model", "{model}", "{data}", "--maps", "3"], 2, "--maps goes with --html"),
+        (["--model", "{model}", "{data}", "--count", "7"], 2, "--count goes with --conditions"),
+        (["--model", "{model}", "{data}", "--force"], 2, "--force goes with --calibrate"),
+        (["--model", "{model}", "{data}", "--groups", "none"], 2, "unrecognized arguments"),
+        (["--model", "{model}", "{data}", "--accuracy", ".9"], 2, "was never calibrated"),
+        (["--model", "{model}", "{dataset}", "--label-regex", "."], 2, "--label-regex goes with"),
+        (["--model", "{model}", "{data}", "--calibrate"], 2, "--calibrate needs a split val"),
+        (["--model", "{model}", "{no_val}", "--calibrate"], 2, "--calibrate needs a split val"),
+        (["--model", "{model}", "{no_val}", "--split", "val"], 2, "has no split val"),
+        (["{dataset}", "--suspects", "s.csv", "--json"], 3, "model_architecture.json: no such"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(
-    arguments, code, message, mixed, toy_model, tmp_path
+    arguments, code, message, mixed, toy_model, toy_dataset, no_val, tmp_path
 ):
     (tmp_path / "unknown" / "star").mkdir(parents=True)
     shutil.copy(mixed / "star" / "1.png", tmp_path / "unknown" / "star")
     places = {"data": mixed, "model": toy_model, "unknown": tmp_path / "unknown"}
+    places |= {"dataset": toy_dataset, "no_val": no_val}
     filled = [argument.format(**places) for argument in arguments]
     run = evaluate(*filled, expect=code, cwd=tmp_path)
     assert run.stdout == ""
@@ -232,13 +252,11 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     assert sorted(os.listdir(tmp_path)) == ["unknown"]
 
 
-@pytest.mark.parametrize("option", ["--html", "--answers"])
-def test_a_full_disk_leaves_the_former_file(option, mixed, toy_model, tmp_path):
+@pytest.mark.parametrize("options", [("--maps", 0, "--html"), ("--answers",)])
+def test_a_full_disk_leaves_the_former_file(options, mixed, toy_model, tmp_path):
     path = tmp_path / "former"
     path.write_text("former")
-    evaluate(
-        mixed, "--model", toy_model, option, path, "--maps", 0, expect=4, largest_file=1000
-    )  # fmt: skip
+    evaluate(mixed, "--model", toy_model, *options, path, expect=4, largest_file=1000)
     assert path.read_text() == "former"
     assert os.listdir(tmp_path) == ["former"]
 
@@ -299,6 +317,19 @@ def test_calibrating_stores_what_rejecting_needs(toy_dataset, toy_model, toy_fol
             "classify.py", "--reject", "--accuracy", accuracy, toy_folder, cwd=tmp_path
         )
         assert len(run.stdout.splitlines()) == 180
+
+
+def test_calibrating_on_few_pictures_keeps_a_better_calibration(toy_dataset, toy_model, tmp_path):
+    for file in toy_model.parent.glob("model*"):
+        shutil.copy(file, tmp_path)
+    better = {"temperature": 0.8, "thresholds": {"0.999": 0.9}, "pictures": 9000, "val": ""}
+    store_doubt(str(tmp_path / "model"), better)
+    before = (tmp_path / "model_architecture.json").read_bytes()
+    run = evaluate(toy_dataset, "--calibrate", cwd=tmp_path, expect=2)
+    assert "the calibration on 9,000, which promises 99.9 %, is kept; --calibrate" in run.stderr
+    assert (tmp_path / "model_architecture.json").read_bytes() == before
+    evaluate(toy_dataset, "--calibrate", "--force", cwd=tmp_path)
+    assert (tmp_path / "model_architecture.json").read_bytes() != before
 
 
 def test_a_network_of_another_size_sees_a_dataset_as_it_learned_from_it(toy_dataset, toy_model):

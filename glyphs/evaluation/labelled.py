@@ -8,12 +8,15 @@ import tempfile
 import numpy as np
 
 from glyphs.dataset.open import is_dataset, open_dataset
-from glyphs.dataset.select import regroup
 from glyphs.errors import UsageError
 from glyphs.images.preprocessing import Preprocessing
 from glyphs.inspection.audit import index_dataset
 from glyphs.sources.index import SPLITS, Index, Options
 from glyphs.sources.opening import open_index
+
+
+class NoSplitError(UsageError):
+    """The source has no pictures in the split that is wanted."""
 
 
 @dataclasses.dataclass
@@ -92,7 +95,7 @@ class Labelled:
 
 
 @contextlib.contextmanager
-def open_labelled(source, class_names, *, split=None, options=None, reader=None, groups="auto"):
+def open_labelled(source, class_names, *, split=None, options=None, reader=None):
     """Open the pictures of a source whose classes a model knows.
 
     Args:
@@ -101,12 +104,12 @@ def open_labelled(source, class_names, *, split=None, options=None, reader=None,
         split: "train", "val", "test", "all", or None: of a dataset test; of other sources all.
         options: sources.index.Options.
         reader: name of the reader; None: told from the content.
-        groups: as create_dataset.py's --groups.
 
     Yields:
         Labelled.
 
     Raises:
+        NoSplitError: there are no pictures in that split.
         UsageError: no picture is left.
         GlyphsError: the source cannot be read.
     """
@@ -122,7 +125,7 @@ def open_labelled(source, class_names, *, split=None, options=None, reader=None,
     with tempfile.TemporaryDirectory(prefix="evaluate.") as folder:
         scratch = os.path.join(folder, "unpacked")
         with open_index(source, options or Options(), scratch=scratch, reader=reader) as index:
-            yield _matched(regroup(index, groups), class_names, split or "all", source, None)
+            yield _matched(index, class_names, split or "all", source, None)
 
 
 def _matched(index, class_names, split, source, preprocessing):
@@ -130,9 +133,10 @@ def _matched(index, class_names, split, source, preprocessing):
     labels = np.asarray(index.labels, np.int64)
     in_split = np.ones(len(labels), bool)
     if split != "all":
-        if index.splits is None:
-            raise UsageError(f"{source}: has no split {split}; leave out --split")
-        in_split = np.asarray(index.splits) == SPLITS.index(split)
+        if index.splits is not None:
+            in_split = np.asarray(index.splits) == SPLITS.index(split)
+        if index.splits is None or not in_split.any():
+            raise NoSplitError(f"{source}: has no split {split}; --split all takes all pictures")
     number_of = {name: number for number, name in enumerate(class_names)}
     known = np.array([number_of.get(name, -1) for name in index.class_names], np.int32)
     counts = np.bincount(labels[in_split], minlength=len(index.class_names))

@@ -9,9 +9,10 @@
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
 --classes FILE and --answers FILE write tables of the classes and of every picture as CSV, --html
 FILE a page with curves, confusions and mistakes, where labels can be put right. Classes are matched
-by name; those that only the model or only the pictures have are listed. With --conditions, the same
-pictures are photographed, boxed, reduced and so on: what will the model do with what people bring?
-Two models are compared on the same pictures.
+by name, else by character, and --label-encoding says what codes such as B0A1 mean; those that only
+the model or only the pictures have are listed. With --conditions, the same pictures are
+photographed, boxed, reduced and so on: what will the model do with what people bring? Two models
+are compared on the same pictures.
 
 --suspects FILE lists pictures whose label is probably wrong, told by models that have not learned
 from them; create_dataset.py --corrections puts labels right.
@@ -130,6 +131,7 @@ def parse_args(argv=None):
     )
     options.add_seed(parser)
     options.add_workers(parser)
+    options.add_label_encoding(parser)
     options.add_source(parser, groups=False)
     return parser.parse_args(argv)
 
@@ -159,7 +161,7 @@ def main(argv=None):
         return 0  # nothing to measure, and none was asked for
     if args.calibrate:
         calibrate(prefixes[0], args)
-    only = charsets.names_in(args.only) if args.only else None
+    only = charsets.names_in(args.only, args.label_encoding) if args.only else None
     classifiers = [
         Classifier(prefix, tta=args.tta, only=only, notify=console.warn) for prefix in prefixes
     ]
@@ -227,9 +229,11 @@ def opened(classifier, split, args):
     return open_labelled(
         args.data,
         classifier.class_names,
+        classifier.characters,
         split=split,
         options=options.source_options(args),
         reader=args.reader,
+        label_encoding=args.label_encoding,
     )
 
 

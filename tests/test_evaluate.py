@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from conftest import SHAPES, draw_shape, run_script
 
+from glyphs.artifacts import description
 from glyphs.artifacts.doubt import store_doubt
+from glyphs.artifacts.loading import read_architecture
 from glyphs.dataset.open import open_dataset
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers, see_chunk
@@ -164,6 +166,61 @@ def test_classes_are_matched_by_name_not_by_number(tmp_path, toy_folder, toy_mod
     found = json.loads(evaluate(tmp_path / "data", "--model", toy_model, "--json").stdout)
     assert found["unknown_classes"] == {"apple": 60}
     assert found["figures"]["accuracy"] > 0.9
+
+
+@pytest.fixture(scope="module")
+def kanji_model(toy_model, tmp_path_factory):
+    """The toy model, as if its shapes were the classes U+4E00, U+5341 and U+53E3: 一, 十 and 口."""
+    folder = tmp_path_factory.mktemp("kanji")
+    for file in toy_model.parent.glob("model_*"):
+        shutil.copy(file, folder)
+    path = folder / "model_architecture.json"
+    architecture = read_architecture(str(folder / "model"))
+    architecture["glyphs"] |= {
+        "class_names": ["U+4E00", "U+5341", "U+53E3"], "characters": ["一", "十", "口"],
+    }  # fmt: skip
+    path.write_bytes(description.to_bytes(architecture))
+    return folder
+
+
+def kanji_folder(folder, toy_folder, *names):
+    for name, shape in zip(names, (*SHAPES, *SHAPES), strict=False):
+        shutil.copytree(toy_folder / shape, folder / name)
+    return folder
+
+
+def test_classes_are_matched_by_character_where_no_name_is_the_same(
+    kanji_model, toy_folder, tmp_path
+):
+    folder = kanji_folder(tmp_path / "data", toy_folder, "一", "0x5341", "U+53E3", "U+4E00", "ヶ")
+    found = json.loads(evaluate(folder, "--model", kanji_model, "--json").stdout)
+    assert found["unknown_classes"] == {"ヶ": 60}
+    assert found["figures"]["accuracy"] > 0.9
+    pictures = {row["class"]: row["pictures"] for row in found["classes"]}
+    assert pictures == {"U+4E00": 120, "U+5341": 60, "U+53E3": 60}  # 一 and U+4E00 are one class
+
+
+@pytest.mark.parametrize("is_dataset", [False, True])
+def test_codes_are_matched_where_it_is_told_what_they_mean(
+    kanji_model, toy_folder, tmp_path, is_dataset
+):
+    # 一, 十 and 口 in EUC-JP
+    source = kanji_folder(tmp_path / "data", toy_folder, "B0EC", "BDBD", "B8FD")
+    if is_dataset:
+        run_script("create_dataset.py", source, "--output", tmp_path / "ds")
+        source = tmp_path / "ds"
+    run = evaluate(source, "--model", kanji_model, expect=2)
+    assert "classes such as B0EC, the model such as U+4E00; --label-encoding says" in run.stderr
+    run = evaluate(source, "--model", kanji_model, "--label-encoding", "euc-jp", "--json")
+    assert json.loads(run.stdout)["figures"]["accuracy"] > 0.9
+
+
+def test_a_dataset_keeps_the_characters_of_its_codes(kanji_model, toy_folder, tmp_path):
+    folder = kanji_folder(tmp_path / "data", toy_folder, "B0EC", "BDBD", "B8FD")
+    dataset = tmp_path / "ds"
+    run_script("create_dataset.py", folder, "--label-encoding", "euc-jp", "--output", dataset)
+    found = json.loads(evaluate(dataset, "--model", kanji_model, "--json").stdout)
+    assert found["absent_classes"] == []
 
 
 def test_conditions_are_measured(toy_folder, toy_model):
@@ -336,7 +393,7 @@ def test_a_network_of_another_size_sees_a_dataset_as_it_learned_from_it(toy_data
     dataset = open_dataset(toy_dataset)
     size = 12, 20
     wanted = dataset.resized(size).preprocessing
-    with open_labelled(toy_dataset, dataset.class_names) as labelled:
+    with open_labelled(toy_dataset, dataset.class_names, dataset.characters) as labelled:
         chunk = labelled.chunk(np.arange(len(labelled)))
         seen = see_chunk(chunk, wanted, False, labelled.sizes_done(wanted))
         other = dataclasses.replace(wanted, border=3)

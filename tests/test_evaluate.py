@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import SHAPES, draw_shape, run_script
+from PIL import Image, ImageOps
 
 from glyphs.artifacts import description
 from glyphs.artifacts.doubt import store_doubt
@@ -19,6 +20,9 @@ from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers, see_chunk
 from glyphs.evaluation.labelled import open_labelled
 from glyphs.evaluation.result import Result, compare
+from glyphs.evaluation.trials import bring
+from glyphs.images import sheets
+from glyphs.images.conditions import CONDITIONS
 from glyphs.images.preprocessing import resize_images
 from glyphs.inference import Classifier
 
@@ -83,10 +87,9 @@ def test_figures_are_those_counted_by_hand(measured, by_hand):
             is_right and label == name for is_right, (label, _) in zip(right, by_hand, strict=True)
         )
         labelled, answered = sum(label == name for label, _ in by_hand), best.count(name)
-        if labelled or answered:
-            recall.append(hits / labelled if labelled else 0)
-            precision.append(hits / answered if answered else 0)
-            f1.append(2 * hits / (labelled + answered))
+        recall += [hits / labelled] if labelled else []
+        precision += [hits / answered] if answered else []
+        f1 += [2 * hits / (labelled + answered)] if labelled or answered else []
     bins = {}
     for (_, found), is_right in zip(by_hand, right, strict=True):
         confidence = max(found.values(), default=0)
@@ -96,7 +99,7 @@ def test_figures_are_those_counted_by_hand(measured, by_hand):
         "right": sum(right),
         "accuracy": p,
         "top5": sum(bool(found) for _, found in by_hand) / n,
-        "balanced_accuracy": sum(recall[:2]) / 2,
+        "balanced_accuracy": sum(recall) / 2,
         "precision": sum(precision) / len(precision),
         "recall": sum(recall) / len(recall),
         "f1": sum(f1) / len(f1),
@@ -134,6 +137,22 @@ def test_tables_say_what_each_picture_and_class_got(measured, by_hand, mixed):
         assert int(row["times"]) == max(map(wrong.count, wrong), default=0)
         assert row["taken_for"] in (wrong or [""])
     assert [row["class"] for row in found["classes"]] == list(SHAPES)
+
+
+def test_what_is_undefined_is_empty_and_in_no_mean(mixed, toy_model, tmp_path):
+    (tmp_path / "bar").mkdir()
+    shutil.copy(mixed / "bar" / "1.png", tmp_path / "bar")
+    table = tmp_path / "classes.csv"
+    arguments = (tmp_path, "--model", toy_model, "--classes", table, "--json")
+    found = json.loads(evaluate(*arguments).stdout)
+    shares = ("recall", "precision", "f1")
+    assert [[row[key] for key in shares] for row in found["classes"]] == [[1, 1, 1]] + 2 * [
+        3 * [None]
+    ]
+    assert [[row[key] for key in shares] for row in read_csv(table)] == [3 * ["1.0"]] + 2 * [
+        3 * [""]
+    ]
+    assert [found["figures"][key] for key in shares] == [1, 1, 1]
 
 
 def test_classes_of_one_side_are_named(measured, mixed, toy_model):
@@ -228,6 +247,47 @@ def test_conditions_are_measured(toy_folder, toy_model):
     conditions = json.loads(run.stdout)["conditions"]
     assert {row["pictures"] for row in conditions.values()} == {12}
     assert conditions["as_it_is"]["right"] >= 10
+
+
+def on_grey_paper(picture, rng):
+    """Return a picture as if it were photographed: on grey paper, with light from one side."""
+    light = sheets.ramp(picture.size, rng, 0.6, 0.8)
+    return sheets.picture(np.asarray(picture) * light + rng.normal(0, 2, light.shape))
+
+
+def test_conditions_hold_for_pictures_on_grey_paper(toy_folder, toy_model, tmp_path):
+    rng = np.random.default_rng(1)
+    for path in sorted(toy_folder.glob("*/1*.png")):
+        (tmp_path / path.parent.name).mkdir(exist_ok=True)
+        grey = on_grey_paper(Image.open(path).resize((120, 120)), rng)
+        grey.save(tmp_path / path.parent.name / path.name)
+    run = evaluate(tmp_path, "--model", toy_model, "--conditions", "--json")
+    found = json.loads(run.stdout)
+    right = {name: row["right"] for name, row in found["conditions"].items()}
+    assert right["as_it_is"] == found["figures"]["right"] >= 30
+    for name in ("paper_2x", "paper_4x", "ruled", "fax"):
+        assert right[name] >= right["as_it_is"] - 1, name
+
+
+def test_clean_pictures_meet_conditions_as_they_are_framed():
+    picture = draw_shape("ring", np.random.default_rng(1)).point(lambda grey: min(grey + 15, 255))
+    image = 255 - np.asarray(picture)
+    for name, condition in CONDITIONS.items():
+        expected = condition(image, np.random.default_rng([5, 3])).convert("L")
+        for brought, polarity in ((picture, None), (ImageOps.invert(picture), "light-on-dark")):
+            assert bring(brought, 3, name, polarity, 5).tobytes() == expected.tobytes()
+
+
+def test_what_is_not_ink_meets_no_condition():
+    rng = np.random.default_rng(1)
+    grey = on_grey_paper(draw_shape("ring", rng).resize((120, 120)), rng)
+    assert bring(grey, 0, "as_it_is", None, 1).tobytes() == grey.tobytes()
+    white = np.asarray(bring(grey, 0, "paper_2x", None, 1)) == 255
+    assert white[:10].all()
+    assert white[-10:].all()
+    assert white.mean() > 0.5
+    blank = Image.new("L", (20, 20), 200)
+    assert bring(blank, 0, "photo", None, 1) is blank
 
 
 def test_two_models_are_compared_on_the_same_pictures(mixed, toy_model, tmp_path):

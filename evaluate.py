@@ -9,15 +9,17 @@
 Prints the accuracy with its 95 % interval and other figures; --json prints them as one JSON object,
 --classes FILE and --answers FILE write tables of the classes and of every picture as CSV, --html
 FILE a page with curves, confusions and mistakes, where labels can be put right. Classes are matched
-by name; those that only the model or only the pictures have are listed. With --conditions, the same
-pictures are photographed, boxed, reduced and so on: what will the model do with what people bring?
-Two models are compared on the same pictures.
+by name, else by character, and --label-encoding says what codes such as B0A1 mean; those that only
+the model or only the pictures have are listed. With --conditions, the same pictures are
+photographed, boxed, reduced and so on: what will the model do with what people bring? Two models
+are compared on the same pictures.
 
 --suspects FILE lists pictures whose label is probably wrong, told by models that have not learned
 from them; create_dataset.py --corrections puts labels right.
 
 --calibrate learns on the val split how far to believe the model, and stores that with it: from then
-on percentages mean what they say, and classify.py --reject knows what it should not bet on.
+on percentages mean what they say, and classify.py --reject knows what it should not bet on. What
+is stored from more pictures, and can promise more, is kept unless --force is given.
 """
 
 import contextlib
@@ -26,7 +28,12 @@ import os
 import sys
 
 from glyphs import charsets, console, options
-from glyphs.errors import UsageError
+from glyphs.errors import ArtifactError, UsageError
+
+ACCURACY = 0.99  # share of right answers that is wanted of a calibrated model
+COUNT = 1500  # pictures that conditions are measured on
+OF_SOURCES = ("reader", "label_regex", "class_map", "transpose", "margin")  # options
+MAPS = 8  # mistakes that are shown with where the network saw its answer
 
 
 def parse_args(argv=None):
@@ -56,6 +63,11 @@ def parse_args(argv=None):
         help="first learn on the val split how far to believe the model, and store it with it",
     )
     parser.add_argument(
+        "--force",
+        action="store_true",
+        help="with --calibrate: replace a better calibration, too",
+    )
+    parser.add_argument(
         "--tta",
         action="store_true",
         help="ask about seven views of each picture, a little moved and turned",
@@ -64,9 +76,9 @@ def parse_args(argv=None):
     parser.add_argument(
         "--accuracy",
         type=options.share,
-        default=0.99,
         metavar="SHARE",
-        help="of a calibrated model: say what is left where so many answers must be right",
+        help="of a calibrated model: say what is left where so many answers must be right "
+        f"(default: {ACCURACY})",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--classes", metavar="FILE", help="write a table of the classes as CSV")
@@ -75,10 +87,9 @@ def parse_args(argv=None):
     parser.add_argument(
         "--maps",
         type=options.integer(0, 100),
-        default=8,
         metavar="N",
         help="show in the page where the network saw its answer in so many mistakes; 0 spares "
-        "some seconds",
+        f"some seconds (default: {MAPS})",
     )
     conditions = parser.add_argument_group("conditions")
     conditions.add_argument(
@@ -89,9 +100,8 @@ def parse_args(argv=None):
     conditions.add_argument(
         "--count",
         type=options.integer(1),
-        default=1500,
         metavar="N",
-        help="on so many pictures, drawn by chance",
+        help=f"on so many pictures, drawn by chance (default: {COUNT})",
     )
     suspects = parser.add_argument_group("labels that are probably wrong")
     suspects.add_argument(
@@ -121,23 +131,15 @@ def parse_args(argv=None):
     )
     options.add_seed(parser)
     options.add_workers(parser)
-    options.add_source(parser)
+    options.add_label_encoding(parser)
+    options.add_source(parser, groups=False)
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = parse_args(argv)
     models = args.model or ["model"]
-    if len(models) > 2:
-        raise UsageError("--model: at most two models are compared")
-    if args.calibrate and (len(models) > 1 or args.tta):
-        raise UsageError("--calibrate: one model at a time, and without --tta")
-    if args.calibrate and args.only:
-        raise UsageError("--calibrate: of all classes; measure with --only afterwards")
-    if not args.suspects and (args.quick or args.folds or args.epochs or args.mixed_precision):
-        raise UsageError("--quick, --folds, --epochs and --mixed-precision go with --suspects FILE")
-    if args.quick and (args.folds or args.epochs or args.mixed_precision):
-        raise UsageError("--quick trains nothing; leave out --folds, --epochs, --mixed-precision")
+    check_options(args)
     from glyphs import files
     from glyphs.artifacts.paths import Paths, find_model
     from glyphs.evaluation.result import compare
@@ -160,14 +162,16 @@ def main(argv=None):
     if args.calibrate:
         calibrate(prefixes[0], args)
     words = [word for name in args.only or () for word in charsets.read_words(name)]
-    only = charsets.names_in(words) if words else None
+    only = charsets.names_in(words, args.label_encoding) if words else None
     classifiers = [
         Classifier(prefix, tta=args.tta, only=only, notify=console.warn) for prefix in prefixes
     ]
-    for prefix, classifier in zip(prefixes, classifiers, strict=True) if args.only else ():
+    for prefix, classifier in zip(prefixes, classifiers, strict=True) if words else ():
         known = {*classifier.class_names, *classifier.characters}
-        if missing := charsets.missing_in(known, words):
+        if missing := charsets.missing_in(known, words, args.label_encoding):
             console.warn(f"--only: {prefix} does not have {missing}")
+    if args.accuracy and all(threshold_of(it, args.accuracy) is None for it in classifiers):
+        classifiers[0].threshold(args.accuracy)  # says why it cannot be promised
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(it, args.split, args)) for it in classifiers]
         results = [
@@ -191,6 +195,38 @@ def main(argv=None):
     return 0
 
 
+def check_options(args):
+    """Raise UsageError where an option contradicts another one, or would do nothing without it."""
+    from glyphs.artifacts.paths import Paths, find_model
+    from glyphs.dataset.open import is_dataset
+
+    if args.model and len(args.model) > 2:
+        raise UsageError("--model: at most two models are compared")
+    if args.calibrate and (len(args.model or ()) > 1 or args.tta):
+        raise UsageError("--calibrate: one model at a time, and without --tta")
+    if args.calibrate and args.only:
+        raise UsageError("--calibrate: of all classes; measure with --only afterwards")
+    if not args.suspects and (args.quick or args.folds or args.epochs or args.mixed_precision):
+        raise UsageError("--quick, --folds, --epochs and --mixed-precision go with --suspects FILE")
+    if args.quick and (args.folds or args.epochs or args.mixed_precision):
+        raise UsageError("--quick trains nothing; leave out --folds, --epochs, --mixed-precision")
+    if args.force and not args.calibrate:
+        raise UsageError("--force goes with --calibrate")
+    if args.count and not args.conditions:
+        raise UsageError("--count goes with --conditions")
+    if args.maps is not None and not args.html:
+        raise UsageError("--maps goes with --html FILE")
+    if is_dataset(args.data) and (given := [it for it in OF_SOURCES if getattr(args, it)]):
+        option = given[0].replace("_", "-")
+        raise UsageError(f"{args.data}: is a dataset; --{option} goes with other sources")
+    architecture = Paths(find_model((args.model or ["model"])[0])).architecture
+    results = args.html, args.classes, args.answers, args.json, args.conditions, args.model
+    if args.suspects and any(results) and not os.path.exists(architecture):
+        raise ArtifactError(
+            f"{architecture}: no such file; train a model first, or ask for --suspects alone"
+        )
+
+
 def opened(classifier, split, args):
     """Open the pictures of a split whose classes a model knows."""
     from glyphs.evaluation.labelled import open_labelled
@@ -198,10 +234,11 @@ def opened(classifier, split, args):
     return open_labelled(
         args.data,
         classifier.class_names,
+        classifier.characters,
         split=split,
         options=options.source_options(args),
         reader=args.reader,
-        groups=args.groups,
+        label_encoding=args.label_encoding,
     )
 
 
@@ -209,14 +246,22 @@ def calibrate(prefix, args):
     """Learn on the val split how far to believe a model, and store it with the model."""
     from glyphs.artifacts.doubt import store_doubt
     from glyphs.evaluation import calibration
+    from glyphs.evaluation.labelled import NoSplitError
     from glyphs.inference import Classifier
 
     classifier = Classifier(prefix, calibrated=False, notify=console.warn)
-    with opened(classifier, "val", args) as labelled, console.Progress("pictures") as progress:
-        doubt = calibration.calibrate(
-            classifier, labelled, seed=args.seed, workers=args.workers, progress=progress.update
-        )
-    store_doubt(prefix, doubt)
+    try:
+        source = opened(classifier, "val", args)
+        with source as labelled, console.Progress("pictures") as progress:
+            doubt = calibration.calibrate(
+                classifier, labelled, seed=args.seed, workers=args.workers, progress=progress.update
+            )
+    except NoSplitError:
+        raise UsageError(
+            f"{args.data}: --calibrate needs a split val; name a dataset that has one, such as "
+            "create_dataset.py makes of these pictures"
+        ) from None
+    store_doubt(prefix, doubt, force=args.force)
     sure = [f"{100 * float(a):g} %" for a, t in doubt["thresholds"].items() if t is not None]
     promised = ", ".join(sure) or "no accuracy (too few pictures)"
     say = console.say if not args.json else console.warn
@@ -270,13 +315,14 @@ def measure(prefix, classifier, labelled, args):
 
     with console.Progress("pictures") as progress:
         answers = answer(classifier, labelled, workers=args.workers, progress=progress.update)
+    wanted = ACCURACY if args.accuracy is None else args.accuracy
     conditions = numbers = None
     if args.conditions:
         with console.Progress("steps") as progress:
             conditions, numbers = trials.accuracies(
                 classifier,
                 labelled,
-                count=args.count,
+                count=args.count or COUNT,
                 seed=args.seed,
                 workers=args.workers,
                 progress=progress.update,
@@ -292,8 +338,8 @@ def measure(prefix, classifier, labelled, args):
         answers,
         metrics.figures(answers, len(classifier.class_names)),
         conditions,
-        args.accuracy,
-        threshold_of(classifier, args.accuracy),
+        wanted,
+        threshold_of(classifier, wanted),
         numbers,
     )
 
@@ -325,7 +371,7 @@ def write_html(args, results, compared, labelled, classifier, suspects):
             suspects=suspects,
             suspects_in=whole,
             seed=args.seed,
-            maps=args.maps,
+            maps=MAPS if args.maps is None else args.maps,
             workers=args.workers,
         )
     with files.replacing(args.html) as file:

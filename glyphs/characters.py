@@ -1,5 +1,6 @@
 """Class names and the characters that they stand for."""
 
+import collections
 import contextlib
 import re
 import unicodedata
@@ -60,6 +61,42 @@ def class_name_of(character, encoding=None):
     if encoding == "jis":
         code = bytes(byte & 0x7F for byte in code)
     return code.hex().upper()
+
+
+def completed(class_names, characters, encoding):
+    """Return the character of each class: the one given or, where that is None, by `encoding`."""
+    pairs = zip(class_names, characters, strict=True)
+    return [given or character_of(name, encoding) for name, given in pairs]
+
+
+def numbers_of(class_names, characters):
+    """Return the number of each class by its name, and by its character where one class has it.
+
+    A name goes before a character: where a class is called as another's character, it is meant.
+
+    >>> numbers_of(["U+6F22", "ka", "kb"], ["漢", "カ", "カ"])
+    {'漢': 0, 'U+6F22': 0, 'ka': 1, 'kb': 2}
+
+    Args:
+        class_names: list of text.
+        characters: the character of each, or None.
+    """
+    once = {c for c, count in collections.Counter(characters).items() if count == 1}
+    numbers = {c: number for number, c in enumerate(characters) if c is not None and c in once}
+    return numbers | {name: number for number, name in enumerate(class_names)}
+
+
+def matched(class_names, characters, others):
+    """Return for each class the number of the other side's class that it means, or None.
+
+    Args:
+        class_names: list of text.
+        characters: the character of each, or None.
+        others: what numbers_of returned of the other side: a class is matched by name, else by
+            character.
+    """
+    pairs = zip(class_names, characters, strict=True)
+    return [others.get(name, others.get(character)) for name, character in pairs]
 
 
 def _decode(code, encoding):

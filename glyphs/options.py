@@ -192,8 +192,8 @@ def add_only(group):
     )
 
 
-def add_source(parser):
-    """Add the group of options that say how to understand a source of pictures."""
+def add_source(parser, *, groups=True):
+    """Add the group of options that say how to understand a source of pictures, and its groups."""
     from glyphs.sources.index import READERS
 
     source = parser.add_argument_group("source")
@@ -223,14 +223,15 @@ def add_source(parser):
         metavar="X",
         help="widen boxes on pages by this part of their sides, on each side",
     )
-    source.add_argument(
-        "--groups",
-        type=group_rule,
-        default="auto",
-        metavar="RULE",
-        help="what must not be in two splits: auto (writers, books: as the source tells), none, or "
-        "a REGEX that finds the writer in a picture's name",
-    )
+    if groups:
+        source.add_argument(
+            "--groups",
+            type=group_rule,
+            default="auto",
+            metavar="RULE",
+            help="what must not be in two splits: auto (writers, books: as the source tells), "
+            "none, or a REGEX that finds the writer in a picture's name",
+        )
 
 
 def source_options(args):

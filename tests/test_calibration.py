@@ -191,6 +191,27 @@ def test_doubt_is_replaced_by_newer(prefix):
     assert read_architecture(prefix)["glyphs"]["doubt"]["temperature"] == 2
 
 
+def test_a_better_doubt_is_lost_only_by_force(prefix):
+    store_doubt(prefix, DOUBT)
+    few = {**DOUBT, "pictures": 18, "thresholds": {"0.9": None}}
+    message = r"18 pictures can promise no accuracy, .* on 1,200, which promises 99 %, is kept"
+    with pytest.raises(UsageError, match=message):
+        store_doubt(prefix, few)
+    assert read_architecture(prefix)["glyphs"]["doubt"] == DOUBT
+    store_doubt(prefix, few, force=True)
+    assert read_architecture(prefix)["glyphs"]["doubt"] == few
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pictures": 18}, {"thresholds": {"0.9": 0.25}}, {"pictures": 18, "thresholds": {"0.995": 1}}],
+)
+def test_a_doubt_of_fewer_pictures_or_of_less_promise_is_stored(prefix, change):
+    store_doubt(prefix, DOUBT)
+    store_doubt(prefix, {**DOUBT, **change})
+    assert read_architecture(prefix)["glyphs"]["doubt"] == {**DOUBT, **change}
+
+
 def test_a_damaged_model_gets_no_doubt(prefix):
     with open(Paths(prefix).weights, "ab") as file:
         file.write(b"x")

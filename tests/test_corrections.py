@@ -136,6 +136,23 @@ def test_a_class_may_be_called_as_nothing_is(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("label", "correction"), [("U+6F22", "字"), ("漢", "字"), ("U+6F22", "B0A1"), ("漢", "U+4E9C")]
+)
+def test_a_class_is_told_by_its_name_or_its_character(tmp_path, label, correction):
+    index = index_of(make_folder(tmp_path / "shapes", {"U+6F22": 1, "字": 1, "B0A1": 1}))
+    table = read_corrections(write(tmp_path, f"U+6F22/1.png,{label},{correction}"))
+    index, _ = correct(index, table, "euc-jp")
+    changed = "字" if correction == "字" else "B0A1"
+    assert [index.class_names[i] for i in index.labels] == ["B0A1", changed, "字"]
+
+
+def test_a_character_that_two_classes_have_names_none(tmp_path):
+    index = index_of(make_folder(tmp_path / "shapes", {"U+6F22": 1, "0x6F22": 1, "字": 1}))
+    with pytest.raises(UsageError, match="漢 is no class of shapes"):
+        correct(index, read_corrections(write(tmp_path, "字/1.png,字,漢")))
+
+
 def test_splits_of_the_source_and_other_selections_are_kept(tmp_path):
     for split in SPLITS:
         make_folder(tmp_path / "data" / split, {"ring": 3, "bar": 3, "cross": 3})

@@ -10,12 +10,19 @@ import shutil
 import numpy as np
 import pytest
 from conftest import SHAPES, draw_shape, run_script
+from PIL import Image, ImageOps
 
+from glyphs.artifacts import description
+from glyphs.artifacts.doubt import store_doubt
+from glyphs.artifacts.loading import read_architecture
 from glyphs.dataset.open import open_dataset
 from glyphs.evaluation import metrics
 from glyphs.evaluation.answers import Answers, see_chunk
 from glyphs.evaluation.labelled import open_labelled
 from glyphs.evaluation.result import Result, compare
+from glyphs.evaluation.trials import bring
+from glyphs.images import sheets
+from glyphs.images.conditions import CONDITIONS
 from glyphs.images.preprocessing import resize_images
 from glyphs.inference import Classifier
 
@@ -80,10 +87,9 @@ def test_figures_are_those_counted_by_hand(measured, by_hand):
             is_right and label == name for is_right, (label, _) in zip(right, by_hand, strict=True)
         )
         labelled, answered = sum(label == name for label, _ in by_hand), best.count(name)
-        if labelled or answered:
-            recall.append(hits / labelled if labelled else 0)
-            precision.append(hits / answered if answered else 0)
-            f1.append(2 * hits / (labelled + answered))
+        recall += [hits / labelled] if labelled else []
+        precision += [hits / answered] if answered else []
+        f1 += [2 * hits / (labelled + answered)] if labelled or answered else []
     bins = {}
     for (_, found), is_right in zip(by_hand, right, strict=True):
         confidence = max(found.values(), default=0)
@@ -93,7 +99,7 @@ def test_figures_are_those_counted_by_hand(measured, by_hand):
         "right": sum(right),
         "accuracy": p,
         "top5": sum(bool(found) for _, found in by_hand) / n,
-        "balanced_accuracy": sum(recall[:2]) / 2,
+        "balanced_accuracy": sum(recall) / 2,
         "precision": sum(precision) / len(precision),
         "recall": sum(recall) / len(recall),
         "f1": sum(f1) / len(f1),
@@ -133,6 +139,22 @@ def test_tables_say_what_each_picture_and_class_got(measured, by_hand, mixed):
     assert [row["class"] for row in found["classes"]] == list(SHAPES)
 
 
+def test_what_is_undefined_is_empty_and_in_no_mean(mixed, toy_model, tmp_path):
+    (tmp_path / "bar").mkdir()
+    shutil.copy(mixed / "bar" / "1.png", tmp_path / "bar")
+    table = tmp_path / "classes.csv"
+    arguments = (tmp_path, "--model", toy_model, "--classes", table, "--json")
+    found = json.loads(evaluate(*arguments).stdout)
+    shares = ("recall", "precision", "f1")
+    assert [[row[key] for key in shares] for row in found["classes"]] == [[1, 1, 1]] + 2 * [
+        3 * [None]
+    ]
+    assert [[row[key] for key in shares] for row in read_csv(table)] == [3 * ["1.0"]] + 2 * [
+        3 * [""]
+    ]
+    assert [found["figures"][key] for key in shares] == [1, 1, 1]
+
+
 def test_classes_of_one_side_are_named(measured, mixed, toy_model):
     assert measured[0]["unknown_classes"] == {"star": 1}
     assert measured[0]["absent_classes"] == ["ring"]
@@ -165,11 +187,107 @@ def test_classes_are_matched_by_name_not_by_number(tmp_path, toy_folder, toy_mod
     assert found["figures"]["accuracy"] > 0.9
 
 
+@pytest.fixture(scope="module")
+def kanji_model(toy_model, tmp_path_factory):
+    """The toy model, as if its shapes were the classes U+4E00, U+5341 and U+53E3: 一, 十 and 口."""
+    folder = tmp_path_factory.mktemp("kanji")
+    for file in toy_model.parent.glob("model_*"):
+        shutil.copy(file, folder)
+    path = folder / "model_architecture.json"
+    architecture = read_architecture(str(folder / "model"))
+    architecture["glyphs"] |= {
+        "class_names": ["U+4E00", "U+5341", "U+53E3"], "characters": ["一", "十", "口"],
+    }  # fmt: skip
+    path.write_bytes(description.to_bytes(architecture))
+    return folder
+
+
+def kanji_folder(folder, toy_folder, *names):
+    for name, shape in zip(names, (*SHAPES, *SHAPES), strict=False):
+        shutil.copytree(toy_folder / shape, folder / name)
+    return folder
+
+
+def test_classes_are_matched_by_character_where_no_name_is_the_same(
+    kanji_model, toy_folder, tmp_path
+):
+    folder = kanji_folder(tmp_path / "data", toy_folder, "一", "0x5341", "U+53E3", "U+4E00", "ヶ")
+    found = json.loads(evaluate(folder, "--model", kanji_model, "--json").stdout)
+    assert found["unknown_classes"] == {"ヶ": 60}
+    assert found["figures"]["accuracy"] > 0.9
+    pictures = {row["class"]: row["pictures"] for row in found["classes"]}
+    assert pictures == {"U+4E00": 120, "U+5341": 60, "U+53E3": 60}  # 一 and U+4E00 are one class
+
+
+@pytest.mark.parametrize("is_dataset", [False, True])
+def test_codes_are_matched_where_it_is_told_what_they_mean(
+    kanji_model, toy_folder, tmp_path, is_dataset
+):
+    # 一, 十 and 口 in EUC-JP
+    source = kanji_folder(tmp_path / "data", toy_folder, "B0EC", "BDBD", "B8FD")
+    if is_dataset:
+        run_script("create_dataset.py", source, "--output", tmp_path / "ds")
+        source = tmp_path / "ds"
+    run = evaluate(source, "--model", kanji_model, expect=2)
+    assert "classes such as B0EC, the model such as U+4E00; --label-encoding says" in run.stderr
+    run = evaluate(source, "--model", kanji_model, "--label-encoding", "euc-jp", "--json")
+    assert json.loads(run.stdout)["figures"]["accuracy"] > 0.9
+
+
+def test_a_dataset_keeps_the_characters_of_its_codes(kanji_model, toy_folder, tmp_path):
+    folder = kanji_folder(tmp_path / "data", toy_folder, "B0EC", "BDBD", "B8FD")
+    dataset = tmp_path / "ds"
+    run_script("create_dataset.py", folder, "--label-encoding", "euc-jp", "--output", dataset)
+    found = json.loads(evaluate(dataset, "--model", kanji_model, "--json").stdout)
+    assert found["absent_classes"] == []
+
+
 def test_conditions_are_measured(toy_folder, toy_model):
     run = evaluate(toy_folder, "--model", toy_model, "--conditions", "--count", 12, "--json")
     conditions = json.loads(run.stdout)["conditions"]
     assert {row["pictures"] for row in conditions.values()} == {12}
     assert conditions["as_it_is"]["right"] >= 10
+
+
+def on_grey_paper(picture, rng):
+    """Return a picture as if it were photographed: on grey paper, with light from one side."""
+    light = sheets.ramp(picture.size, rng, 0.6, 0.8)
+    return sheets.picture(np.asarray(picture) * light + rng.normal(0, 2, light.shape))
+
+
+def test_conditions_hold_for_pictures_on_grey_paper(toy_folder, toy_model, tmp_path):
+    rng = np.random.default_rng(1)
+    for path in sorted(toy_folder.glob("*/1*.png")):
+        (tmp_path / path.parent.name).mkdir(exist_ok=True)
+        grey = on_grey_paper(Image.open(path).resize((120, 120)), rng)
+        grey.save(tmp_path / path.parent.name / path.name)
+    run = evaluate(tmp_path, "--model", toy_model, "--conditions", "--json")
+    found = json.loads(run.stdout)
+    right = {name: row["right"] for name, row in found["conditions"].items()}
+    assert right["as_it_is"] == found["figures"]["right"] >= 30
+    for name in ("paper_2x", "paper_4x", "ruled", "fax"):
+        assert right[name] >= right["as_it_is"] - 1, name
+
+
+def test_clean_pictures_meet_conditions_as_they_are_framed():
+    picture = draw_shape("ring", np.random.default_rng(1)).point(lambda grey: min(grey + 15, 255))
+    image = 255 - np.asarray(picture)
+    for name, condition in CONDITIONS.items():
+        expected = condition(image, np.random.default_rng([5, 3])).convert("L")
+        for brought, polarity in ((picture, None), (ImageOps.invert(picture), "light-on-dark")):
+            assert bring(brought, 3, name, polarity, 5).tobytes() == expected.tobytes()
+
+
+def test_what_is_not_ink_meets_no_condition():
+    rng = np.random.default_rng(1)
+    grey = on_grey_paper(draw_shape("ring", rng).resize((120, 120)), rng)
+    assert bring(grey, 0, "as_it_is", None, 1).tobytes() == grey.tobytes()
+    white = np.asarray(bring(grey, 0, "paper_2x", None, 1)) == 255
+    assert white[:10].all()
+    assert white[-10:].all()
+    assert white.mean() > 0.5
+    blank = Image.new("L", (20, 20), 200)
+    assert bring(blank, 0, "photo", None, 1) is blank
 
 
 def test_two_models_are_compared_on_the_same_pictures(mixed, toy_model, tmp_path):
@@ -202,6 +320,14 @@ def answered(names, is_right):
     return Result("m", "s", None, ["y", "n"], {}, [], list(names), answers, figures)
 
 
+@pytest.fixture(scope="module")
+def no_val(mixed):
+    """A dataset of the mixed folder without a val split."""
+    path = mixed.parent / "no_val"
+    run_script("create_dataset.py", mixed, "--split", 80, 0, 20, "--output", path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -216,14 +342,25 @@ def answered(names, is_right):
         (["--model", "{model}", "{data}", "--html", "no/such/page.html"], 4, "no/such"),
         (["--model", "{model}", "{data}", "--answers", "no/such/a.csv"], 4, "no/such"),
         (["--model", "{model}", "{data}", "--maps", "-1"], 2, "--maps"),
+        (["--model", "{model}", "{data}", "--maps", "3"], 2, "--maps goes with --html"),
+        (["--model", "{model}", "{data}", "--count", "7"], 2, "--count goes with --conditions"),
+        (["--model", "{model}", "{data}", "--force"], 2, "--force goes with --calibrate"),
+        (["--model", "{model}", "{data}", "--groups", "none"], 2, "unrecognized arguments"),
+        (["--model", "{model}", "{data}", "--accuracy", ".9"], 2, "was never calibrated"),
+        (["--model", "{model}", "{dataset}", "--label-regex", "."], 2, "--label-regex goes with"),
+        (["--model", "{model}", "{data}", "--calibrate"], 2, "--calibrate needs a split val"),
+        (["--model", "{model}", "{no_val}", "--calibrate"], 2, "--calibrate needs a split val"),
+        (["--model", "{model}", "{no_val}", "--split", "val"], 2, "has no split val"),
+        (["{dataset}", "--suspects", "s.csv", "--json"], 3, "model_architecture.json: no such"),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(
-    arguments, code, message, mixed, toy_model, tmp_path
+    arguments, code, message, mixed, toy_model, toy_dataset, no_val, tmp_path
 ):
     (tmp_path / "unknown" / "star").mkdir(parents=True)
     shutil.copy(mixed / "star" / "1.png", tmp_path / "unknown" / "star")
     places = {"data": mixed, "model": toy_model, "unknown": tmp_path / "unknown"}
+    places |= {"dataset": toy_dataset, "no_val": no_val}
     filled = [argument.format(**places) for argument in arguments]
     run = evaluate(*filled, expect=code, cwd=tmp_path)
     assert run.stdout == ""
@@ -232,13 +369,11 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     assert sorted(os.listdir(tmp_path)) == ["unknown"]
 
 
-@pytest.mark.parametrize("option", ["--html", "--answers"])
-def test_a_full_disk_leaves_the_former_file(option, mixed, toy_model, tmp_path):
+@pytest.mark.parametrize("options", [("--maps", 0, "--html"), ("--answers",)])
+def test_a_full_disk_leaves_the_former_file(options, mixed, toy_model, tmp_path):
     path = tmp_path / "former"
     path.write_text("former")
-    evaluate(
-        mixed, "--model", toy_model, option, path, "--maps", 0, expect=4, largest_file=1000
-    )  # fmt: skip
+    evaluate(mixed, "--model", toy_model, *options, path, expect=4, largest_file=1000)
     assert path.read_text() == "former"
     assert os.listdir(tmp_path) == ["former"]
 
@@ -301,11 +436,24 @@ def test_calibrating_stores_what_rejecting_needs(toy_dataset, toy_model, toy_fol
         assert len(run.stdout.splitlines()) == 180
 
 
+def test_calibrating_on_few_pictures_keeps_a_better_calibration(toy_dataset, toy_model, tmp_path):
+    for file in toy_model.parent.glob("model*"):
+        shutil.copy(file, tmp_path)
+    better = {"temperature": 0.8, "thresholds": {"0.999": 0.9}, "pictures": 9000, "val": ""}
+    store_doubt(str(tmp_path / "model"), better)
+    before = (tmp_path / "model_architecture.json").read_bytes()
+    run = evaluate(toy_dataset, "--calibrate", cwd=tmp_path, expect=2)
+    assert "the calibration on 9,000, which promises 99.9 %, is kept; --calibrate" in run.stderr
+    assert (tmp_path / "model_architecture.json").read_bytes() == before
+    evaluate(toy_dataset, "--calibrate", "--force", cwd=tmp_path)
+    assert (tmp_path / "model_architecture.json").read_bytes() != before
+
+
 def test_a_network_of_another_size_sees_a_dataset_as_it_learned_from_it(toy_dataset, toy_model):
     dataset = open_dataset(toy_dataset)
     size = 12, 20
     wanted = dataset.resized(size).preprocessing
-    with open_labelled(toy_dataset, dataset.class_names) as labelled:
+    with open_labelled(toy_dataset, dataset.class_names, dataset.characters) as labelled:
         chunk = labelled.chunk(np.arange(len(labelled)))
         seen = see_chunk(chunk, wanted, False, labelled.sizes_done(wanted))
         other = dataclasses.replace(wanted, border=3)

@@ -82,6 +82,11 @@ def test_classes_stand_in_order_of_recall():
     assert rows[0][-1] == "dog 2"
 
 
+def test_the_precision_of_a_class_that_is_never_answered_is_empty():
+    rows = rows_of(page_of(["cat", "dog"], [0, 1], [1, 1], [0.9, 0.9]), "by-class")
+    assert [row[3:6] for row in rows] == [["0.0 %", "", "0.0 %"], ["100.0 %", "50.0 %", "66.7 %"]]
+
+
 def test_mistakes_stand_in_a_line_of_each_class():
     assert "cat (3): ['dog', 'dog', 'owl']" in text_of(plain_page())
 

@@ -61,6 +61,12 @@ class Doubt:
             raise ValueError(f"not a doubt: {value!r:.200}")
         return doubt
 
+    @property
+    def most(self):
+        """The highest accuracy that a threshold gives; 0 where none gives any."""
+        given = (float(a) for a, threshold in self.thresholds.items() if threshold is not None)
+        return max(given, default=0.0)
+
     def threshold(self, accuracy):
         """Return the threshold of the nearest stored accuracy that is at least as strict.
 
@@ -89,20 +95,40 @@ def _is_number(value):
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def store_doubt(prefix, doubt):
+def store_doubt(prefix, doubt, *, force=False):
     """Store a model's doubt in PREFIX_architecture.json; all else there stays as it is.
 
     Args:
         prefix: path and beginning of the file names.
         doubt: dict with the attributes of Doubt.
+        force: store it even where a better one is lost.
 
     Raises:
         ValueError: it is no doubt.
+        UsageError: the one that is there is better: it was measured on more pictures, and gives a
+            higher accuracy.
         ArtifactError: the model is missing or damaged.
         StorageError: no space or no permission.
     """
-    doubt = dataclasses.asdict(Doubt.from_json(doubt))
+    doubt = Doubt.from_json(doubt)
     architecture = read_architecture(prefix)
-    architecture["glyphs"][KEY] = doubt
+    if not force:
+        _refuse_worse(prefix, doubt, architecture["glyphs"].get(KEY))
+    architecture["glyphs"][KEY] = dataclasses.asdict(doubt)
     with files.replacing(Paths(prefix).architecture) as file:
         file.write(description.to_bytes(architecture))
+
+
+def _refuse_worse(prefix, doubt, stored):
+    """Raise UsageError if a Doubt is worse than what a model's JSON holds, if it holds one."""
+    try:
+        stored = Doubt.from_json(stored)
+    except ValueError:
+        return
+    if doubt.pictures < stored.pictures and doubt.most < stored.most:
+        promised = f"only {100 * doubt.most:g} %" if doubt.most else "no accuracy"
+        raise UsageError(
+            f"{prefix}: {doubt.pictures:,} pictures can promise {promised}, so the calibration on "
+            f"{stored.pictures:,}, which promises {100 * stored.most:g} %, is kept; --calibrate "
+            "--force replaces it"
+        )

@@ -94,7 +94,8 @@ def from_source(
             settings = dataclasses.replace(settings, preprocessing=settings.framed)
         if _overrules_splits(index, settings):
             warn("the source has splits of its own, which are kept")
-        index, corrected = correct(index, corrections) if corrections else (index, {})
+        encoding = settings.label_encoding or index.label_encoding
+        index, corrected = correct(index, corrections, encoding) if corrections else (index, {})
         index, chosen = select(
             index, settings.selection, classes=classes, shuffle_seed=settings.shuffle_seed
         )

@@ -11,8 +11,8 @@
 - `kmnist-train-imgs.npz[17]` or `mnist.npz:x_train[17]` for an image in an array;
 - `train_images/100241706_00004_2.jpg, box 3` for a box on a page.
 
-`label` is the class that it has in the source, `correction` the class that it shows; none, or `-`,
-stands for no character at all.
+`label` is the class that it has in the source, `correction` the class that it shows, by name or by
+character; none, or `-`, stands for no character at all.
 """
 
 import collections
@@ -24,11 +24,12 @@ import unicodedata
 import numpy as np
 
 from glyphs import files
+from glyphs.characters import character_of, matched, numbers_of
 from glyphs.dataset.select import subset
 from glyphs.errors import UsageError
 
 COLUMNS = ("path", "label", "correction")
-NOTHING = "-"  # unless a class has this name
+NOTHING = ("", "-")  # unless a class has this name
 
 Line = collections.namedtuple("Line", "number label correction")
 
@@ -106,12 +107,13 @@ def _add_row(row, path, number, lines):
         )
 
 
-def correct(index, corrections):
+def correct(index, corrections, label_encoding=None):
     """Return an Index with the labels put right, and without what is no character.
 
     Args:
         index: an index.Index.
         corrections: Corrections.
+        label_encoding: what four hex digits mean in class names; see characters.character_of.
 
     Returns:
         `(index, chosen)`: the Index; and for the manifest, under "corrections", a dict of the
@@ -123,7 +125,14 @@ def correct(index, corrections):
             or is to have one that is no class of the source.
     """
     y = np.array(index.labels, np.int32)
-    label_of = {name: label for label, name in enumerate(index.class_names)}
+    characters = [character_of(name, label_encoding) for name in index.class_names]
+    label_of = numbers_of(index.class_names, characters)
+
+    def meant(text):
+        if text in NOTHING and text not in index.class_names:
+            return None
+        return matched([text], [character_of(text, label_encoding)], label_of)[0]
+
     places = _find(index, corrections)
     is_kept = np.ones(len(y), bool)
     facts = {"sha256": corrections.sha256, "changed": 0, "left_out": 0, "confirmed": 0}
@@ -132,17 +141,18 @@ def correct(index, corrections):
         if name not in places:
             raise UsageError(f"{where}: {name} is no picture of {index.source}{_hint(index, name)}")
         place = places[name]
-        if index.class_names[y[place]] != label:
+        before, after = (meant(text) for text in (label, correction))
+        if before != y[place]:
             raise UsageError(
                 f"{where}: {name} has the label {index.class_names[y[place]]} in {index.source}, "
                 f"not {label}"
             )
-        if correction == label:
+        if after == before:
             facts["confirmed"] += 1
-        elif correction in label_of:
-            y[place] = label_of[correction]
+        elif after is not None:
+            y[place] = after
             facts["changed"] += 1
-        elif correction in ("", NOTHING):
+        elif correction in NOTHING:
             is_kept[place] = False
             facts["left_out"] += 1
         else:

@@ -7,8 +7,8 @@ import tempfile
 
 import numpy as np
 
+from glyphs.characters import character_of, completed, is_code, matched, numbers_of
 from glyphs.dataset.open import is_dataset, open_dataset
-from glyphs.dataset.select import regroup
 from glyphs.errors import UsageError
 from glyphs.images.preprocessing import Preprocessing
 from glyphs.inspection.audit import index_dataset
@@ -16,9 +16,16 @@ from glyphs.sources.index import SPLITS, Index, Options
 from glyphs.sources.opening import open_index
 
 
+class NoSplitError(UsageError):
+    """The source has no pictures in the split that is wanted."""
+
+
 @dataclasses.dataclass
 class Labelled:
-    """Pictures whose class a model knows. Classes are matched by name, never by number.
+    """Pictures whose class a model knows.
+
+    Classes are matched by name, else by character, never by number. Where several classes of the
+    source mean one of the model, as 漢 and U+6F22 do, their pictures all count as of that one.
 
     Attributes:
         source: the name of the source.
@@ -92,29 +99,42 @@ class Labelled:
 
 
 @contextlib.contextmanager
-def open_labelled(source, class_names, *, split=None, options=None, reader=None, groups="auto"):
+def open_labelled(
+    source,
+    class_names,
+    characters,
+    *,
+    split=None,
+    options=None,
+    reader=None,
+    label_encoding=None,
+):
     """Open the pictures of a source whose classes a model knows.
 
     Args:
         source: path of a dataset, or of whatever create_dataset.py reads.
         class_names: the model's.
+        characters: the character of each, or None.
         split: "train", "val", "test", "all", or None: of a dataset test; of other sources all.
         options: sources.index.Options.
         reader: name of the reader; None: told from the content.
-        groups: as create_dataset.py's --groups.
+        label_encoding: None, or what class names of four hex digits mean where neither the source
+            nor the model tells; see characters.character_of.
 
     Yields:
         Labelled.
 
     Raises:
+        NoSplitError: there are no pictures in that split.
         UsageError: no picture is left.
         GlyphsError: the source cannot be read.
     """
+    theirs = class_names, completed(class_names, characters, label_encoding)
     if is_dataset(source):
         dataset = open_dataset(source)
-        chosen = split or "test"
+        own = completed(dataset.class_names, dataset.characters, label_encoding)
         labelled = _matched(
-            index_dataset(dataset), class_names, chosen, source, dataset.preprocessing
+            index_dataset(dataset), own, *theirs, split or "test", source, dataset.preprocessing
         )
         labelled.kept = dataset.names
         yield labelled
@@ -122,26 +142,35 @@ def open_labelled(source, class_names, *, split=None, options=None, reader=None,
     with tempfile.TemporaryDirectory(prefix="evaluate.") as folder:
         scratch = os.path.join(folder, "unpacked")
         with open_index(source, options or Options(), scratch=scratch, reader=reader) as index:
-            yield _matched(regroup(index, groups), class_names, split or "all", source, None)
+            encoding = index.label_encoding or label_encoding
+            own = [character_of(name, encoding) for name in index.class_names]
+            yield _matched(index, own, *theirs, split or "all", source, None)
 
 
-def _matched(index, class_names, split, source, preprocessing):
-    """Return the Labelled of an index: what is in the split, and known to the model."""
+def _matched(index, own, class_names, characters, split, source, preprocessing):
+    """Return the Labelled of an index: what is in the split, and known to the model.
+
+    `own` are the characters of the index's classes, or None.
+    """
     labels = np.asarray(index.labels, np.int64)
     in_split = np.ones(len(labels), bool)
     if split != "all":
-        if index.splits is None:
-            raise UsageError(f"{source}: has no split {split}; leave out --split")
-        in_split = np.asarray(index.splits) == SPLITS.index(split)
-    number_of = {name: number for number, name in enumerate(class_names)}
-    known = np.array([number_of.get(name, -1) for name in index.class_names], np.int32)
+        if index.splits is not None:
+            in_split = np.asarray(index.splits) == SPLITS.index(split)
+        if index.splits is None or not in_split.any():
+            raise NoSplitError(f"{source}: has no split {split}; --split all takes all pictures")
+    found = matched(index.class_names, own, numbers_of(class_names, characters))
+    known = np.array([-1 if number is None else number for number in found], np.int32)
     counts = np.bincount(labels[in_split], minlength=len(index.class_names))
     pairs = zip(index.class_names, counts.tolist(), known.tolist(), strict=True)
     unknown = {name: count for name, count, number in pairs if count and number < 0}
     positions = np.flatnonzero(in_split & (known[labels] >= 0)) if len(known) else np.empty(0, int)
     if not len(positions):
         where = "" if split == "all" else f" in its split {split}"
-        raise UsageError(f"{source}: has no picture of a class that the model knows{where}")
+        raise UsageError(
+            f"{source}: has no picture of a class that the model knows{where}: "
+            f"{_examples(list(unknown), class_names)}"
+        )
     found = known[labels[positions]]
     present = set(np.unique(found).tolist())
     absent = [name for number, name in enumerate(class_names) if number not in present]
@@ -156,3 +185,13 @@ def _matched(index, class_names, split, source, preprocessing):
         None if split == "all" else split,
         preprocessing,
     )
+
+
+def _examples(names, class_names):
+    """Return, of classes that do not match, an example of each side, and what to do."""
+    if not names:
+        return "it has no pictures"
+    text = f"it has classes such as {names[0]}, the model such as {class_names[0]}"
+    if is_code(names[0]) or is_code(class_names[0]):
+        return f"{text}; --label-encoding says what four hex digits mean"
+    return f"{text}; name them alike, or by their characters"

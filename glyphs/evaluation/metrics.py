@@ -19,7 +19,8 @@ class Figures:
         interval: `(low, high)` of it, with 95 % confidence.
         top5: share of pictures whose class is among the five best answers.
         balanced_accuracy: mean recall of the classes that have pictures.
-        precision, recall, f1: means over the classes that have pictures or answers.
+        precision, recall, f1: means over the classes where they are defined, see per_class; 0 where
+            they are in none.
         nll: negative log-likelihood of the pictures' own classes, in nats.
         calibration_error: see calibration_error.
         without_answer: share of pictures that could not be read or are blank; they count as wrong.
@@ -46,22 +47,25 @@ def figures(answers, n_classes):
     right = answers.is_right
     n = len(right)
     table = per_class(answers.labels, answers.top[:, 0], n_classes)
-    used = (table["pictures"] > 0) | (table["answers"] > 0)
+    macro = {key: _mean_of_defined(table[key]) for key in ("precision", "recall", "f1")}
     return Figures(
         n=n,
         right=int(right.sum()),
         accuracy=float(right.mean()),
         interval=wilson(int(right.sum()), n),
         top5=float((answers.top[:, :5] == answers.labels[:, None]).any(axis=1).mean()),
-        balanced_accuracy=float(table["recall"][table["pictures"] > 0].mean()),
-        precision=float(table["precision"][used].mean()),
-        recall=float(table["recall"][used].mean()),
-        f1=float(table["f1"][used].mean()),
+        balanced_accuracy=macro["recall"],
+        **macro,
         nll=float(-np.log(np.maximum(answers.own, LEAST, dtype=np.float64)).mean()),
         calibration_error=calibration_error(answers.confidences, right),
         without_answer=len(answers.failures) / n,
         rate=n / max(answers.seconds, 1e-9),
     )
+
+
+def _mean_of_defined(shares):
+    defined = shares[~np.isnan(shares)]
+    return float(defined.mean()) if len(defined) else 0.0
 
 
 def wilson(right, n, confidence=0.95):
@@ -107,14 +111,14 @@ def per_class(labels, answers, n_classes):
 
     Returns:
         dict of arrays `(n_classes,)`: pictures, answers, right (int), recall, precision, f1 (0..1;
-        0 where nothing can be said).
+        NaN where undefined: recall without pictures, precision without answers, f1 without both).
     """
     pictures = np.bincount(labels, minlength=n_classes)
     given = np.bincount(answers[answers >= 0], minlength=n_classes)
     right = np.bincount(labels[labels == answers], minlength=n_classes)
 
     def share(part, whole):
-        return np.divide(part, whole, out=np.zeros(n_classes), where=whole > 0)
+        return np.divide(part, whole, out=np.full(n_classes, np.nan), where=whole > 0)
 
     return {
         "pictures": pictures,

@@ -12,7 +12,8 @@ ACCURACIES = (0.95, 0.98, 0.99, 0.995)  # that one may want
 
 
 def percent(share, digits=2):
-    return f"{100 * share:.{digits}f} %"
+    """Return a share in percent, as text; "" where it is undefined: NaN."""
+    return "" if math.isnan(share) else f"{100 * share:.{digits}f} %"
 
 
 def tiles(result):

@@ -1,6 +1,7 @@
 """What was measured of a model, and how it goes into files."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -83,7 +84,10 @@ class Result:
         return int(kept.sum()), int((kept & is_right).sum())
 
     def class_rows(self):
-        """Return a dict for each class: its figures, and what it is most often taken for."""
+        """Return a dict for each class: its figures, and what it is most often taken for.
+
+        A share that is undefined, as the recall of a class without pictures, is None.
+        """
         answers = self.answers
         table = metrics.per_class(answers.labels, answers.top[:, 0], len(self.class_names))
         taken_for = {}
@@ -94,7 +98,7 @@ class Result:
             other, times = taken_for.get(label, ("", 0))
             counts = {key: int(table[key][label]) for key in ("pictures", "answers", "right")}
             shares = {key: float(table[key][label]) for key in ("recall", "precision", "f1")}
-            shares = {key: round(share, 6) for key, share in shares.items()}
+            shares = {k: None if math.isnan(v) else round(v, 6) for k, v in shares.items()}
             rows.append({"class": name, **counts, **shares, "taken_for": other, "times": times})
         return rows
 

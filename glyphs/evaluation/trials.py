@@ -1,14 +1,18 @@
 """Trials of a model on pictures as people bring them: photographed, boxed, small, and so on."""
 
 import numpy as np
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from glyphs import parallel
 from glyphs.errors import PictureError
 from glyphs.evaluation.answers import ask, see
 from glyphs.images.conditions import CONDITIONS
-from glyphs.images.levels import polarity_of
+from glyphs.ink.find import find_ink
 
 CHUNK = 50  # pictures of a task
+MARGIN = 0.1  # of paper around ink that was cut out, of its longer side
+WHITE = 12  # grey levels: white paper varies by less
+DUST = 0.01  # share of the paper that may be darker
 
 
 def accuracies(classifier, labelled, *, count, seed, workers=None, progress=parallel.unseen):
@@ -78,6 +82,9 @@ def under_condition(chunk, numbers, condition, polarity, seed, preprocessing, ow
 def bring(picture, number, condition, polarity, seed):
     """Return a picture as somebody would bring it.
 
+    Conditions are made of what is written: where there is more in the picture than ink on white
+    paper, such as grey paper or a shadow, the ink is found first, and what is around it left out.
+
     Args:
         picture: PIL image of mode "L".
         number: of the picture; with the seed it determines the condition's chance.
@@ -86,8 +93,22 @@ def bring(picture, number, condition, polarity, seed):
         seed: of the condition.
 
     Returns:
-        PIL image of mode "L".
+        PIL image of mode "L"; the picture itself where no ink is found in it.
     """
-    grey = np.asarray(picture)
-    image = grey if (polarity or polarity_of(picture)) == "light-on-dark" else 255 - grey
+    ink = find_ink(picture, polarity or "auto")
+    if ink is None:
+        return picture
+    image = picture if ink.polarity == "light-on-dark" else ImageChops.invert(picture)
+    if condition != "as_it_is" and not _is_alone(ink, image):
+        image = ImageOps.expand(ink.image, round(MARGIN * max(ink.image.size)))
     return CONDITIONS[condition](image, np.random.default_rng([seed, number])).convert("L")
+
+
+def _is_alone(ink, image):
+    """Return whether there is only paper, as light as can be, around the ink of an image."""
+    left, top, right, bottom = ink.box
+    cover = Image.new("L", image.size)
+    cover.paste(ink.image.resize((right - left, bottom - top)), (left, top))
+    # A pixel more: the edges of strokes are soft.
+    around = np.asarray(image)[np.asarray(cover.filter(ImageFilter.MaxFilter(3))) == 0]
+    return np.count_nonzero(around > WHITE) <= DUST * len(around)

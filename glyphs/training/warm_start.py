@@ -3,7 +3,7 @@
 import numpy as np
 
 from glyphs.artifacts.loading import load_model
-from glyphs.characters import is_code
+from glyphs.characters import is_code, matched, numbers_of
 from glyphs.errors import ArtifactError
 
 
@@ -57,23 +57,13 @@ def _take_classes(head, weights, facts, class_names, characters):
     # All but the last axis, which is that of the classes, must fit.
     if [array.shape[:-1] for array in own] != [array.shape[:-1] for array in weights]:
         return None
-    theirs = _numbers(facts["class_names"], facts["characters"])
-    pairs = [
-        (number, theirs[key])
-        for number, keys in enumerate(zip(class_names, characters, strict=True))
-        for key in keys
-        if key in theirs
-    ]
+    theirs = numbers_of(facts["class_names"], facts["characters"])
+    numbers = enumerate(matched(class_names, characters, theirs))
+    pairs = [(number, other) for number, other in numbers if other is not None]
     if not pairs:
         return 0
-    to, of = np.array(list(dict(reversed(pairs)).items())).T
+    to, of = np.array(pairs).T
     for array, source in zip(own, weights, strict=True):
         array[..., to] = source[..., of]
     head.set_weights(own)
     return len(to)
-
-
-def _numbers(class_names, characters):
-    """Return the number of each class by its character, and by its name, which goes before."""
-    numbers = {c: number for number, c in enumerate(characters) if c is not None}
-    return numbers | {name: number for number, name in enumerate(class_names)}

@@ -60,6 +60,23 @@ def shadow_edge(image, rng):
     return sheets.written(ink, light * rng.uniform(225, 250), rng.uniform(0.1, 0.3), rng, noise=2)
 
 
+def on_table(image, rng):
+    """A photographed sheet that lies a little askew on a table, which shows around it."""
+    ink = sheets.framed(image, *rng.uniform(1.3, 2, 2), rng.uniform(0.3, 0.7, 2))
+    sheet = sheets.written(ink, rng.uniform(215, 250), rng.uniform(0.1, 0.25), rng, noise=0)
+    turn = rng.uniform(-12, 12)
+    outline = Image.new("L", sheet.size, 255).rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    sheet = sheet.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    size = tuple(round(side * rng.uniform(1.1, 1.6)) for side in sheet.size)
+    table = sheets.table(size, rng)
+    places = [round(rng.random() * (a - b)) for a, b in zip(size, sheet.size, strict=True)]
+    table.paste(sheet, tuple(places), outline)
+    light = sheets.ramp(size, rng, 0.7, 1.0)
+    lit = sheets.picture(np.asarray(table) * light).filter(ImageFilter.GaussianBlur(0.7))
+    noisy = np.asarray(lit) + rng.normal(0, rng.uniform(1, 4), size[::-1])
+    return sheets.jpeg(sheets.picture(noisy), int(rng.integers(60, 90)))
+
+
 def ruled(image, rng):
     """A page of an exercise book: evenly spaced lines, often blue, on which one writes."""
     ink = sheets.framed(image, *rng.uniform(1.3, 2, 2), rng.uniform(0.3, 0.7, 2))
@@ -201,8 +218,8 @@ def fax(image, rng):
 CONDITIONS = {
     condition.__name__: condition
     for condition in (
-        as_it_is, paper_2x, paper_4x, corner, strip, photo, shadow_edge, ruled, boxed, grid, chalk,
-        thin_pen, thick_pen, rotated, sheared, small, neighbours, bleed_through, fax,
+        as_it_is, paper_2x, paper_4x, corner, strip, photo, on_table, shadow_edge, ruled, boxed,
+        grid, chalk, thin_pen, thick_pen, rotated, sheared, small, neighbours, bleed_through, fax,
     )
 }  # fmt: skip
 

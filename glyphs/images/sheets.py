@@ -78,6 +78,23 @@ def ramp(size, rng, low, high):
     return low + rng.uniform(0.5, 1) * (high - low) * ramp
 
 
+def table(size, rng):
+    """Return the top of a table, plain, of wood or with a checked cloth, as PIL image "L"."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]] / max(size)
+    kind, turn = rng.integers(3), rng.uniform(0, np.pi)
+    along = np.cos(turn) * x + np.sin(turn) * y
+    across = np.cos(turn) * y - np.sin(turn) * x
+    if kind == 0:
+        pattern = np.zeros_like(x)
+    elif kind == 1:
+        pattern = np.sin(2 * np.pi * (rng.uniform(6, 25) * along + np.sin(9 * across)))
+    else:
+        checks = rng.uniform(5, 20)
+        pattern = np.sign(np.sin(np.pi * checks * along) * np.sin(np.pi * checks * across))
+    shade = rng.uniform(10, 170)
+    return picture(shade * (1 + rng.uniform(0.05, 0.3) * pattern))
+
+
 def half_plane(size, rng):
     """Return one side of a line through the middle part of a picture, 255, as PIL image."""
     width, height = size

@@ -1,6 +1,6 @@
 # make setup     the environment in .venv, with the exact versions of requirements.lock
 # make demo      from drawn characters to a trained model and its accuracy, in demo/
-# make test      lint and tests, in under 5 minutes
+# make test      lint and tests, on all cores
 # make test-all  the slow tests too
 # make bench     our speed against others', a row in benchmarks/README.md; FOLDER=... for your pictures
 # make lint, make format, make lock
@@ -39,7 +39,7 @@ demo: .venv/runtime
 	        exit right < 0.95 * NR }' demo/labels.txt
 
 test: .venv/development lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: .venv/development lint
 	$(BIN)/python -m pytest

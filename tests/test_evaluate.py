@@ -388,7 +388,7 @@ def test_a_planted_wrong_label_is_suspected_and_shown_on_the_page(toy_folder, to
         "create_dataset.py", folder, "--image-size", 16, "--keep-names", cwd=tmp_path
     )  # fmt: skip
     run = evaluate(
-        "--model", toy_model, "--suspects", "suspects.csv", "--folds", 2, "--epochs", 30,
+        "--model", toy_model, "--suspects", "suspects.csv", "--folds", 2, "--epochs", 12,
         "--split", "all", "--html", "report.html", "--maps", 0, cwd=tmp_path,
     )  # fmt: skip
     assert "labels are probably wrong: see suspects.csv" in run.stdout

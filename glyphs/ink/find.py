@@ -20,6 +20,7 @@ _SMALL = 24  # pixels: the longer side of pictures that are enlarged
 _FINER = 4  # times
 _SPECK = 3  # pixels: the longer side of what is no dot yet, but dust
 _LOW = 32  # pixels: the shorter side of pictures that one stroke can fill
+_SHEET = 48  # pixels: the shorter side of what may be a sheet
 _FLAT = 12  # grey levels: clean paper varies by less
 _CLEAR = 72  # grey levels: clean ink is at least that far from its paper
 
@@ -145,6 +146,9 @@ def _find_clean(picture, polarity):
     # Something faint around the ink: a watermark, the back of the page.
     if beyond > 2 + max(width, height) // 32:
         return None
+    across, down = box[2] - box[0], box[3] - box[1]
+    if polarity == "light-on-dark" and min(across, down) >= _SHEET and 3 * ink > 2 * across * down:
+        return None  # so full is a sheet on a dark table
     if box != (0, 0, width, height):
         image = image.crop(box)
     return Ink(image, box, polarity)

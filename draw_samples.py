@@ -11,6 +11,7 @@ every character is by the same imagined writer, with slant, proportions, haste, 
 their own. The same seed draws the same pictures.
 """
 
+import io
 import os
 import shutil
 import sys
@@ -201,9 +202,10 @@ def draw_class(character, folder, count, seed, material):
     pictures = draw(character, list(ways.values()), list(glyphs.values()), count, seed)
     for number, picture in enumerate(pictures, 1):
         # Run lengths alone take a tenth less space than the fastest level, in less time.
-        picture.save(
-            os.path.join(folder, f"{number:04}.png"), compress_level=1, compress_type=zlib.Z_RLE
-        )
+        data = io.BytesIO()
+        picture.save(data, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        with open(os.path.join(folder, f"{number:04}.png"), "xb") as file:
+            file.write(data.getbuffer())  # at once: Pillow writes in many small pieces
     return [*ways, *glyphs], refused
 
 

@@ -18,6 +18,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"  # real data, where a developer has it
 
 
+def pytest_sessionstart(session):
+    """Let the pretrained models be used once, as a fresh clone lacks their ONNX files.
+
+    Whoever uses one first says that it makes the file; that is not to be said within some test.
+    """
+    if hasattr(session.config, "workerinput"):  # the process that starts the workers has done so
+        return
+    for description in ROOT.glob("pretrained/*/model_architecture.json"):
+        if not description.with_name("model.onnx").exists():
+            picture = ROOT / "docs" / "reading" / "1.png"
+            command = [sys.executable, ROOT / "classify.py", picture, "--model", description.parent]
+            subprocess.run(command, check=True, capture_output=True)
+
+
 # A line of Python that prints the peak of its process's memory in kB. What `getrusage` says counts
 # the memory of the process that started it, too.
 PRINT_PEAK = "print(*[l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')])"

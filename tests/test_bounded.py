@@ -175,6 +175,31 @@ def test_what_pillow_logs_is_not_printed(capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_stderr_is_still_there_after_two_threads_have_silenced_it():
+    code = """
+import io, os, sys, threading
+from PIL import Image
+from glyphs.images.decode import decode_picture
+
+data = io.BytesIO()
+Image.new("L", (300, 300)).save(data, "TIFF", compression="tiff_lzw")
+sys.setswitchinterval(1e-5)
+
+def decode():
+    for _ in range(300):
+        decode_picture(data.getvalue(), "a.tif")
+
+threads = [threading.Thread(target=decode) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+os.write(2, b"still here")
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert run.stderr == b"still here"
+
+
 def test_nothing_is_printed_while_a_file_is_identified(toy_model, toy_folder, tmp_path):
     folder = shutil.copytree(toy_folder, tmp_path / "data")
     for label in ("bar", "ring"):

@@ -286,6 +286,11 @@ def test_a_finished_run_is_not_one_of_another_image_size(whole_run):
     assert not is_finished(run)
 
 
+def test_the_mean_of_models_is_no_finished_run(whole_run):
+    mean = str(ROOT / "pretrained" / "japanese" / "model")
+    assert not checkpoint.is_finished(mean, whole_run.identity, whole_run.recipe)
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_damaged_checkpoint_is_refused(dataset, tmp_path, damage):
     train(dataset, tmp_path / "m", stop_after=1)

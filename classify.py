@@ -135,7 +135,7 @@ def main(argv=None):
     from glyphs.artifacts.paths import find_model
 
     args.model = [find_model(prefix) for prefix in args.model]
-    only = [word for name in args.only or () for word in charsets.read_words(name)]
+    only = charsets.words_of(args.only or ())
     request = request_of(args, only)
     classifier = request.open(notify=console.warn)
     if args.top:

@@ -161,7 +161,7 @@ def main(argv=None):
         return 0  # nothing to measure, and none was asked for
     if args.calibrate:
         calibrate(prefixes[0], args)
-    words = [word for name in args.only or () for word in charsets.read_words(name)]
+    words = charsets.words_of(args.only or ())
     only = charsets.names_in(words, args.label_encoding) if words else None
     classifiers = [
         Classifier(prefix, tta=args.tta, only=only, notify=console.warn) for prefix in prefixes

@@ -103,6 +103,11 @@ def read_words(name):
     return words
 
 
+def words_of(names):
+    """Return the words of several sets or files; see read_words."""
+    return [word for name in names for word in read_words(name)]
+
+
 def names_in(words, encoding=None):
     """Return all that the classes of some words may be called: words and characters.
 

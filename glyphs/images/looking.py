@@ -29,20 +29,20 @@ def images_of(paths, ways):
         paths, ways: as for look.
 
     Returns:
-        `(looks, several)`: for each picture the list of its images, uint8 `(height, width)`, or its
-        PictureError; and the positions of those whose files hold further pictures.
+        `(looks, more)`: for each picture the list of its images, uint8 `(height, width)`, or its
+        PictureError; and for each whether its file holds further pictures.
     """
-    looks, several = [], set()
-    for i, path in enumerate(paths):
+    looks, more = [], []
+    for path in paths:
         try:
             seen = look(path, ways)
         except PictureError as error:
             looks.append(error)
-            continue
-        looks.append([one.image for one in seen])
-        if seen[0].picture.info["has_more"]:
-            several.add(i)
-    return looks, several
+            more.append(False)
+        else:
+            looks.append([one.image for one in seen])
+            more.append(seen[0].picture.info["has_more"])
+    return looks, more
 
 
 def ask_about(looks, ask):

@@ -39,8 +39,8 @@ def answers(paths, ways, ask, *, workers=None):
     waiting = collections.deque()
     threads = concurrent.futures.ThreadPoolExecutor(cores, "ask")
     try:
-        for chunk, (looks, several) in _looked(paths, ways, workers or cores):
-            waiting.append((chunk, several, threads.submit(ask, looks)))
+        for chunk, (looks, more) in _looked(paths, ways, workers or cores):
+            waiting.append((chunk, more, threads.submit(ask, looks)))
             while waiting and (len(waiting) > AHEAD * cores or waiting[0][-1].done()):
                 yield from _collect(*waiting.popleft())
         while waiting:
@@ -65,6 +65,5 @@ def _looked(paths, ways, workers):
         yield chunks.popleft(), looks
 
 
-def _collect(chunk, several, answer):
-    marks = (i in several for i in range(len(chunk)))
-    return zip(chunk, answer.result(), marks, strict=True)
+def _collect(chunk, more, answer):
+    return zip(chunk, answer.result(), more, strict=True)

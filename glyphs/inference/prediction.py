@@ -154,9 +154,8 @@ class Answering:
             return
         taken = list(itertools.islice(paths, BATCH))
         if len(taken) < BATCH:
-            looks, several = images_of(taken, self._ways)
-            marks = (i in several for i in range(len(taken)))
-            answers = zip(taken, ask_about(looks, self.ask), marks, strict=True)
+            looks, more = images_of(taken, self._ways)
+            answers = zip(taken, ask_about(looks, self.ask), more, strict=True)
         else:
             from glyphs.inference import bulk
 

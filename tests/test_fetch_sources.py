@@ -86,6 +86,8 @@ def test_another_file_than_expected_is_not_laid_there(manager, tmp_path):
         (packed(member="other"), 0, "cannot be unpacked"),
         (b"no archive", 0, "cannot be unpacked"),
     ],
+    # A packed file holds the time it was made: a name made of it differs between processes.
+    ids=["no manager", "manager fails", "no such member", "no archive"],
 )
 def test_what_fails_says_what_to_do(manager, tmp_path, package, code, message):
     manager.package, manager.code = package, code

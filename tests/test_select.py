@@ -59,6 +59,12 @@ def test_only_classes_takes_names_and_characters_in_any_normal_form():
         only_classes(index, ["二"], "list")
 
 
+def test_only_classes_takes_every_class_of_a_character():
+    index = make_index({"0x4e00": 3, "U+4E00": 4, "丁": 5})
+    assert counts_of(only_classes(index, ["一"], "list")) == {"0x4e00": 3, "U+4E00": 4}
+    assert counts_of(only_classes(index, ["U+4E00"], "list")) == {"U+4E00": 4}
+
+
 def test_at_most_takes_the_first_ones_of_each_class_and_split():
     splits = [0, 0, 0, 2, 2] + [0] * 4
     index = at_most(make_index({"a": 5, "b": 4}, splits=splits), 2)

@@ -133,22 +133,22 @@ def only_classes(index, wanted, source):
 
     Args:
         index: an index.Index.
-        wanted: class names, or characters that class names stand for.
+        wanted: class names, or characters: of these, every class whose name stands for it.
         source: where they are from, for errors.
 
     Raises:
         UsageError: one of them is no class.
     """
-    number = {}
+    labels = {}
     for label, name in enumerate(index.class_names):
-        number[character_of(name, index.label_encoding)] = label
-    number.update((name, label) for label, name in enumerate(index.class_names))
+        for called in {name, character_of(name, index.label_encoding)}:
+            labels.setdefault(called, []).append(label)
     chosen = set()
     for name in wanted:
         name = unicodedata.normalize("NFC", name)
-        if name not in number:
+        if name not in labels:
             raise UsageError(f"{source}: {name} is no class of {index.source}")
-        chosen.add(number[name])
+        chosen.update(labels[name])
     return _keep_classes(index, sorted(chosen))
 
 

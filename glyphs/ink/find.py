@@ -22,6 +22,7 @@ _SPECK = 3  # pixels: the longer side of what is no dot yet, but dust
 _LOW = 32  # pixels: the shorter side of pictures that one stroke can fill
 _SHEET = 48  # pixels: the shorter side of what may be a sheet
 _FLAT = 12  # grey levels: clean paper varies by less
+_INK = ord("1")  # the digit of ink
 _CLEAR = 72  # grey levels: clean ink is at least that far from its paper
 
 
@@ -135,7 +136,13 @@ def _find_clean(picture, polarity):
         table = _stretching(darkest + paper, darkest + paper + span)
     # Faster than `point`, which makes a new list of the table each time.
     stretched = grey.translate(table)
-    box = bits.box_of_one_character(stretched.translate(bits.IS_INK), (width, height))
+    digits = stretched.translate(bits.IS_INK)
+    if _has_full_side(digits, width):
+        from glyphs.ink import rims  # NumPy takes a tenth of a second
+
+        if rims.without_rims(picture)[0] is not picture:
+            return None
+    box = bits.box_of_one_character(digits, (width, height))
     if box is None:
         return None
     image = Image.frombuffer("L", (width, height), stretched, "raw", "L", stride, 1)
@@ -152,6 +159,22 @@ def _find_clean(picture, polarity):
     if box != (0, 0, width, height):
         image = image.crop(box)
     return Ink(image, box, polarity)
+
+
+def _has_full_side(digits, width):
+    """Return whether there is ink along a whole side of a picture: it may be no stroke.
+
+    `digits` are those of bits.box_of_one_character.
+    """
+    stride = width + 1
+    top, bottom = digits[:width], digits[-stride:-1]
+    left, right = digits[::stride], digits[width - 1 :: stride]
+    # One look tells most sides that have paper.
+    middle = width // 2, width // 2, len(left) // 2, len(left) // 2
+    return any(
+        side[at] == _INK and 10 * side.count(_INK) >= 9 * len(side)
+        for side, at in zip((top, bottom, left, right), middle, strict=True)
+    )
 
 
 @functools.lru_cache(1024)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 MAX_SLOPE = 0.12  # of a line, pixels down per pixel to the right: 7 degrees
+MAX_SKEW = 0.25  # of a diagonal, beyond its slope: 6 degrees
 MAX_LINES = 24  # in one direction
 
 
@@ -29,6 +30,11 @@ class Line:
     density: float
     is_ruled: bool
 
+    @property
+    def length(self):
+        """Columns from start to end."""
+        return self.end - self.start + 1
+
 
 def stroke_width(mask):
     """Return about how wide strokes are, in pixels: twice their area by the length of their edge.
@@ -42,11 +48,12 @@ def stroke_width(mask):
     return max(1, int(5 * mask.sum() // (2 * max(int(edge), 1))))
 
 
-def find_lines(mask):
+def find_lines(mask, max_slope=MAX_SLOPE):
     """Return the Lines from left to right that are longer than a third of the width.
 
     Args:
         mask: bool `(h, w)`, True = ink.
+        max_slope: pixels down or up per pixel to the right.
     """
     height, width = mask.shape
     top, bottom = _runs(mask)
@@ -57,8 +64,8 @@ def find_lines(mask):
         return []
     # Hough: how many columns have an upper edge on the line of a slope and an offset.
     step = 384 // width + 1  # slopes are in 1/256 pixel per pixel
-    slopes = np.arange(-int(256 * MAX_SLOPE), int(256 * MAX_SLOPE) + 1, step)
-    reach = int(MAX_SLOPE * width / 2) + 2
+    slopes = np.arange(-int(256 * max_slope), int(256 * max_slope) + 1, step)
+    reach = int(max_slope * width / 2) + 2
     votes = np.zeros((len(slopes), height + 2 * reach + 1), np.int32)
     for i, slope in enumerate(slopes.tolist()):
         at = ys - ((xs - width // 2) * slope >> 8) + reach
@@ -78,6 +85,30 @@ def find_lines(mask):
         near = slice(None) if line is not None else slice(max(0, i - 1), i + 2)
         votes[near, max(0, offset - 3) : offset + 4] = 0
     return lines
+
+
+def find_diagonals(mask):
+    """Return the Lines that fall from left to right as the diagonal does, some degrees more or less.
+
+    Their `rows` may lie outside of the mask; even a ruled one has steps, and so no `is_ruled`.
+
+    Args:
+        mask: bool `(h, w)`, True = ink.
+    """
+    height, width = mask.shape
+    # Columns are moved up, the more the further right they are: a diagonal becomes a level line.
+    shifts = np.arange(width) * height // width
+    index = np.arange(height)[:, None] + (height - shifts)
+    level = np.zeros((2 * height, width), bool)
+    np.put_along_axis(level, index, mask, axis=0)
+    return [
+        dataclasses.replace(
+            line,
+            rows=line.rows - height + shifts,
+            pixels=np.take_along_axis(line.pixels, index, axis=0),
+        )
+        for line in find_lines(level, MAX_SKEW)
+    ]
 
 
 def _follow(mask, top, bottom, rows):

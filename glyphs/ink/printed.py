@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from glyphs.ink import windows
-from glyphs.ink.lines import find_lines, goes_through, stroke_width
+from glyphs.ink.lines import find_diagonals, find_lines, goes_through, stroke_width
 
 
 def without_lines(mask):
@@ -23,8 +23,36 @@ def without_lines(mask):
     across, down = find_lines(mask), find_lines(mask.T)
     if not across and not down:
         return mask
+    mask = _without_diagonals(mask, across, down)
     mask = _without_rules(mask, across, down)
     return _without_box(mask, across, down)
+
+
+def _without_diagonals(mask, across, down):
+    """Return the mask without the two diagonals of practice paper, which cross where its lines do.
+
+    In a cell of 米字格 a horizontal, an upright and two diagonal lines guide the hand.
+    """
+    height, width = mask.shape
+    crosses = [
+        (int(line.rows[width // 2]), int(other.rows[height // 2]), line.thickness)
+        for line, other in itertools.product(across, down)
+        if line.is_ruled or other.is_ruled
+        if 2 * line.length > width and 2 * other.length > height
+    ]
+    if not crosses:
+        return mask
+    falling, rising = [
+        [x for x in find_diagonals(one) if 2 * x.length > width and 2 * x.density > 1]
+        for one in (mask, mask[:, ::-1])
+    ]
+    near = max(4, min(height, width) // 20)
+    for (row, column, thickness), fall, rise in itertools.product(crosses, falling, rising):
+        at = int(fall.rows[column]), int(rise.rows[width - 1 - column])
+        is_thin = max(fall.thickness, rise.thickness) <= 2 * thickness + 1
+        if is_thin and max(abs(at[0] - row), abs(at[1] - row)) <= near:
+            return mask & ~fall.pixels & ~rise.pixels[:, ::-1]
+    return mask
 
 
 def _without_rules(mask, across, down):
@@ -39,20 +67,23 @@ def _without_rules(mask, across, down):
         if 50 * rest.sum() < mask.sum():
             return mask
         strokes = stroke_width(rest)
-        top, bottom, left, right = _extent(_largest(rest))
+        extent = _extent(_large_parts(rest), part=0)
+        # Strokes of the other direction count when a crop is told to be tight.
+        drawn = _minus(mask, *([x for x in found if x.is_ruled] for found in (through, upright)))
+        whole = _extent(_large_parts(drawn), part=0) if drawn.any() else extent
         ruled = [sum(line.is_ruled for line in found) for found in (through, upright)]
         is_paper = max(ruled) >= 3 or (min(ruled) >= 2 and not _is_frame(through, upright))
         through = [
             line
             for line in through
             if (is_paper and line.is_ruled)
-            or _is_printed(line, through, strokes, (left, right, width), (top, bottom, height))
+            or _is_printed(line, through, strokes, (*extent[2:], width), (*whole[:2], height))
         ]
         upright = [
             line
             for line in upright
             if (is_paper and line.is_ruled)
-            or _is_printed(line, upright, strokes, (top, bottom, height), (left, right, width))
+            or _is_printed(line, upright, strokes, (*extent[:2], height), (*whole[2:], width))
         ]
     return _minus(mask, through, upright)
 
@@ -94,7 +125,7 @@ def _without_box(mask, across, down):
     across, down = across[:8], down[:8]
     best = None
     through = [[x for x in found if goes_through(x, len(x.rows))] for found in (across, down)]
-    if max(map(len, through)) >= 3:
+    if max(map(len, through)) >= 3 and min(map(len, through)) > 0:
         return mask  # squared paper is no box
     for upper, lower in itertools.permutations(across, 2):
         for left, right in itertools.permutations(down, 2):
@@ -103,7 +134,8 @@ def _without_box(mask, across, down):
             if box is not None and (best is None or _area(box) < _area(best[0])):
                 inner = np.zeros_like(mask)
                 inner[box[1] : box[3] + 1, box[0] : box[2] + 1] = True
-                outside = _minus(mask, (upper, lower), (left, right))
+                guides = _guides(box, across, down)
+                outside = _minus(mask, (upper, lower, *guides[0]), (left, right, *guides[1]))
                 rest = outside & inner
                 if not rest.any() or 10 * rest.sum() < 9 * outside.sum():
                     continue
@@ -118,14 +150,18 @@ def _without_box(mask, across, down):
                 is_thin = all(20 * side.thickness <= most for side in sides)
                 # Those may be of squared paper.
                 is_thin = is_thin and not all(goes_through(x, len(x.rows)) for x in sides)
-                if is_filled and (is_thin or _is_printed_box(sides, across + down, rest)):
-                    best = box, most, inner, sides
+                # 田 has such lines too, but nothing beside them.
+                is_guided = all(guides) and 20 * rest.sum() > mask.sum()
+                is_printed = is_thin or is_guided or _is_printed_box(sides, across + down, rest)
+                if is_filled and is_printed:
+                    best = box, most, inner, sides, is_guided
     if best is None:
         return mask
-    box, most, inner, sides = best
+    box, most, inner, sides, is_guided = best
     height, width = box[3] - box[1], box[2] - box[0]
     lines = [
-        [line for line in found if 10 * (line.end - line.start) >= 8 * side]
+        # Among guide lines may be a smaller box.
+        [x for x in found if 10 * x.length >= 8 * side or (is_guided and x.is_ruled)]
         for found, side in ((across, width), (down, height))
     ]
     lines = [
@@ -136,7 +172,29 @@ def _without_box(mask, across, down):
     _clear_corners(rest, sides)
     label, count = windows.label(rest)
     within = np.bincount(label[inner], minlength=count + 1)
-    return rest & (2 * within >= np.bincount(label.ravel(), minlength=count + 1))[label]
+    is_own = 2 * within >= np.bincount(label.ravel(), minlength=count + 1)
+    # What is left at the sides are the ends of other lines.
+    near = 3 + max(side.thickness for side in sides)
+    middle = label[box[1] + near : box[3] + 1 - near, box[0] + near : box[2] + 1 - near]
+    return rest & (is_own & (np.bincount(middle.ravel(), minlength=count + 1) > 0))[label]
+
+
+def _guides(box, across, down):
+    """Return the lines through the middle of a box, from side to side: `([across], [down])`."""
+    left, top, right, bottom = box
+    column, row = (left + right) // 2, (top + bottom) // 2
+    near = min(right - left, bottom - top) // 16
+    return tuple(
+        [
+            line
+            for line in found
+            if abs(int(line.rows[along]) - middle) <= near and 10 * line.length >= 8 * side
+        ]
+        for found, along, middle, side in (
+            (across, column, row, right - left),
+            (down, row, column, bottom - top),
+        )
+    )
 
 
 def _clear_corners(mask, sides):
@@ -167,12 +225,12 @@ def _is_printed_box(sides, lines, rest):
     return all(side.is_ruled for side in sides) and not is_type
 
 
-def _largest(mask):
-    """Return the largest connected part of a mask."""
+def _large_parts(mask):
+    """Return the connected parts of a mask that are no specks beside the largest."""
     label, _ = windows.label(mask)
     areas = np.bincount(label.ravel())
     areas[0] = 0
-    return label == areas.argmax()
+    return mask & (12 * areas >= areas.max())[label]
 
 
 def _box(upper, lower, left, right, shape):
@@ -203,11 +261,11 @@ def _minus(mask, across, down):
     return rest
 
 
-def _extent(mask):
-    """Return the first and last row, first and last column that hold all but a few pixels."""
+def _extent(mask, part=0.02):
+    """Return the first and last row, first and last column that hold all but part of the pixels."""
     found = []
     for axis in (1, 0):
         counts = np.cumsum(mask.sum(axis=axis))
-        few = counts[-1] // 50
+        few = int(counts[-1] * part)
         found += np.searchsorted(counts, (few + 1, counts[-1] - few)).tolist()
     return found

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from glyphs.ink import desk, lines, paper, parts, printed, windows
+from glyphs.ink import desk, lines, paper, parts, printed, rims, windows
 
 SIDES = (96, 224)  # pixels: the longer side of what is analysed
 TARGET = 160  # pixels: the longer side of a character cut from a larger picture
@@ -21,10 +21,15 @@ def find_strokes(picture, polarity, is_enlarged=False):
     Returns:
         `(image, box, polarity)` as the attributes of ink.Ink, or None where there is no ink.
     """
-    if polarity != "light-on-dark" and not is_enlarged and (found := desk.sheet_of(picture)):
-        found_on_it = _find_on_paper(found.picture, "dark-on-light")
-        return found_on_it and _moved(found_on_it, found.offset)
-    return _find_on_paper(picture, polarity, is_enlarged)
+    if is_enlarged:
+        return _find_on_paper(picture, polarity, is_enlarged)
+    part, offset = rims.without_rims(picture)
+    if polarity != "light-on-dark" and (sheet := desk.sheet_of(part)):
+        found = _find_on_paper(sheet.picture, "dark-on-light")
+        offset = offset[0] + sheet.offset[0], offset[1] + sheet.offset[1]
+    else:
+        found = _find_on_paper(part, polarity)
+    return found and _moved(found, offset)
 
 
 def _find_on_paper(picture, polarity, is_enlarged=False):

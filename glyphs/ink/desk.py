@@ -1,4 +1,4 @@
-"""Find the sheet of paper that lies on a table, and show it without the table.
+"""Find the sheet of paper that lies on a table, and show it without what is around.
 
     sheet = sheet_of(picture)
 
@@ -12,9 +12,10 @@ import typing
 import numpy as np
 from PIL import Image, ImageDraw
 
-from glyphs.ink import lines, paper, windows
+from glyphs.ink import lines, paper, rims, windows
 
 SIDE = 112  # pixels: the longer side of the picture that is looked at
+RIM_SIDE = 224  # the same where rims are looked for, which may be thin
 LEAST = 48  # pixels: the shorter side of pictures that may show a table
 _LEAST_PART = 25  # a sheet is at least the 25th part of the picture
 _STEP = 24  # grey levels between table and paper, at least
@@ -41,7 +42,7 @@ def sheet_of(picture):
     """
     if min(picture.size) < LEAST:
         return None
-    small = _reduced(picture)
+    small = _reduced(picture, SIDE)
     grey = np.asarray(small)
     bare = _without_strokes(grey)
     histogram = np.bincount(bare.ravel(), minlength=256)
@@ -55,15 +56,29 @@ def sheet_of(picture):
     return None
 
 
-def _reduced(picture):
-    scale = SIDE / max(picture.size)
+def without_rims(picture):
+    """Return the Sheet within the dark rims of a scan, or None where there are none.
+
+    Args:
+        picture: PIL image of mode "L", any size.
+    """
+    small = _reduced(picture, RIM_SIDE)
+    grey = np.asarray(small)
+    inside = rims.within_rims(grey)
+    return None if inside is None else _cut(picture, small, _without_strokes(grey), inside)
+
+
+def _reduced(picture, side):
+    scale = side / max(picture.size)
+    if scale >= 1:
+        return picture
     size = [max(1, round(side * scale)) for side in picture.size]
     return picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def _without_strokes(grey):
     """Return the picture with what is dark and as narrow as a stroke filled by what is beside."""
-    window = SIDE // 8 | 1
+    window = max(grey.shape) // 8 | 1
     # A narrow strip at the border is as wide as what lies beyond.
     wider = np.pad(grey, window, mode="edge")
     closed = windows.smallest(windows.largest(wider, window), window)

@@ -137,10 +137,10 @@ def _find_clean(picture, polarity):
     # Faster than `point`, which makes a new list of the table each time.
     stretched = grey.translate(table)
     digits = stretched.translate(bits.IS_INK)
-    if _has_full_side(digits, width):
-        from glyphs.ink import rims  # NumPy takes a tenth of a second
+    if polarity == "dark-on-light" and _has_dark_side(digits, width):
+        from glyphs.ink import desk  # NumPy takes a tenth of a second
 
-        if rims.without_rims(picture)[0] is not picture:
+        if desk.without_rims(picture):
             return None
     box = bits.box_of_one_character(digits, (width, height))
     if box is None:
@@ -161,8 +161,8 @@ def _find_clean(picture, polarity):
     return Ink(image, box, polarity)
 
 
-def _has_full_side(digits, width):
-    """Return whether there is ink along a whole side of a picture: it may be no stroke.
+def _has_dark_side(digits, width):
+    """Return whether there is ink along most of a side of a picture: it may be no stroke.
 
     `digits` are those of bits.box_of_one_character.
     """
@@ -172,7 +172,7 @@ def _has_full_side(digits, width):
     # One look tells most sides that have paper.
     middle = width // 2, width // 2, len(left) // 2, len(left) // 2
     return any(
-        side[at] == _INK and 10 * side.count(_INK) >= 9 * len(side)
+        side[at] == _INK and 10 * side.count(_INK) >= 6 * len(side)
         for side, at in zip((top, bottom, left, right), middle, strict=True)
     )
 

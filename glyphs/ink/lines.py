@@ -88,7 +88,7 @@ def find_lines(mask, max_slope=MAX_SLOPE):
 
 
 def find_diagonals(mask):
-    """Return the Lines that fall from left to right as the diagonal does, some degrees more or less.
+    """Return the Lines that fall from left to right about as the diagonal does.
 
     Their `rows` may lie outside of the mask; even a ruled one has steps, and so no `is_ruled`.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from glyphs.ink import desk, lines, paper, parts, printed, rims, windows
+from glyphs.ink import desk, lines, paper, parts, printed, windows
 
 SIDES = (96, 224)  # pixels: the longer side of what is analysed
 TARGET = 160  # pixels: the longer side of a character cut from a larger picture
@@ -21,14 +21,14 @@ def find_strokes(picture, polarity, is_enlarged=False):
     Returns:
         `(image, box, polarity)` as the attributes of ink.Ink, or None where there is no ink.
     """
-    if is_enlarged:
+    if is_enlarged or polarity == "light-on-dark":
         return _find_on_paper(picture, polarity, is_enlarged)
-    part, offset = rims.without_rims(picture)
-    if polarity != "light-on-dark" and (sheet := desk.sheet_of(part)):
-        found = _find_on_paper(sheet.picture, "dark-on-light")
-        offset = offset[0] + sheet.offset[0], offset[1] + sheet.offset[1]
-    else:
-        found = _find_on_paper(part, polarity)
+    offset = 0, 0
+    for part_of in (desk.without_rims, desk.sheet_of):
+        if sheet := part_of(picture):
+            picture, polarity = sheet.picture, "dark-on-light"
+            offset = offset[0] + sheet.offset[0], offset[1] + sheet.offset[1]
+    found = _find_on_paper(picture, polarity)
     return found and _moved(found, offset)
 
 

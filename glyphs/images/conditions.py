@@ -41,7 +41,20 @@ def strip(image, rng):
 
 def photo(image, rng):
     """A telephone's photograph: coloured paper, blue or black ink, light from one side, JPEG."""
-    ink = sheets.framed(image, *rng.uniform(1.3, 2, 2), rng.uniform(0.3, 0.7, 2))
+    return _photographed(
+        sheets.framed(image, *rng.uniform(1.3, 2, 2), rng.uniform(0.3, 0.7, 2)), rng
+    )
+
+
+def tight_crop(image, rng):
+    """Cut out of a photographed page, by hand or by a program, with hardly any paper around."""
+    image = sheets.enlarged(image)
+    ink = image.crop(image.point(lambda value: value > 64 and 255).getbbox())
+    ink = sheets.framed(ink, *rng.uniform(1, 1.05, 2), rng.uniform(0, 1, 2))
+    return _photographed(ink, rng)
+
+
+def _photographed(ink, rng):
     paper = rng.uniform((200, 195, 165), (250, 245, 230))
     pen = rng.uniform((20, 30, 90), (70, 80, 170)) if rng.random() < 0.7 else rng.uniform(20, 70, 3)
     light = sheets.ramp(ink.size, rng, 0.55, 1.0)[..., None]
@@ -114,6 +127,24 @@ def grid(image, rng):
     across = Image.new("L", ink.size[::-1])
     sheets.draw_rules(across, spacing, rng.uniform(0, 1), -tilt, width)
     lines = ImageChops.lighter(lines, across.transpose(Image.Transpose.TRANSPOSE))
+    return sheets.printed(ink, lines, rng)
+
+
+def practice(image, rng):
+    """A cell of practice paper, with lines through its middle: 田字格, or with diagonals 米字格."""
+    image = sheets.enlarged(image)
+    side = rng.uniform(1.15, 1.5) * max(image.size)
+    ink = sheets.framed(image, side / image.width, side / image.height, rng.uniform(0.4, 0.6, 2))
+    lines = Image.new("L", ink.size)
+    width, gap = int(rng.integers(1, 4)), int(rng.integers(0, 9))  # dashes, or 0: whole lines
+    first = side * rng.uniform(-0.03, 0.06)  # below 0 the box is cut off
+    last, middle = side - first, side / 2
+    guides = [(first, middle, last, middle), (middle, first, middle, last)]
+    if rng.random() < 0.5:
+        guides += [(first, first, last, last), (first, last, last, first)]
+    for guide in guides:
+        sheets.draw_dashes(lines, guide, 8, gap, width)
+    ImageDraw.Draw(lines).rectangle((first, first, last, last), outline=255, width=width + 1)
     return sheets.printed(ink, lines, rng)
 
 
@@ -196,6 +227,21 @@ def neighbours(image, rng):
     return sheets.on_white(ink)
 
 
+def scan_rim(image, rng):
+    """A scan whose page did not fill the glass: dark along up to three sides, often obliquely."""
+    ink = sheets.framed(image, *rng.uniform(1.3, 2, 2), rng.uniform(0.3, 0.7, 2))
+    grey = np.array(
+        sheets.written(ink, rng.uniform(225, 255), rng.uniform(0.1, 0.25), rng, noise=1)
+    )
+    dark = rng.integers(10, 70)
+    for side in rng.permutation(4)[: rng.integers(1, 4)]:
+        turned = np.rot90(grey, side)  # a view
+        height, width = turned.shape
+        depth = np.linspace(*rng.uniform(0, 0.06, 2) * height, width)
+        turned[np.arange(height)[:, None] < depth] = dark
+    return sheets.picture(grey).filter(ImageFilter.GaussianBlur(0.5))
+
+
 def bleed_through(image, rng):
     """Thin paper: what is written on its back shows through, mirrored and faint."""
     ink = sheets.framed(image, *rng.uniform(1.2, 1.7, 2), rng.uniform(0.3, 0.7, 2))
@@ -218,8 +264,9 @@ def fax(image, rng):
 CONDITIONS = {
     condition.__name__: condition
     for condition in (
-        as_it_is, paper_2x, paper_4x, corner, strip, photo, on_table, shadow_edge, ruled, boxed,
-        grid, chalk, thin_pen, thick_pen, rotated, sheared, small, neighbours, bleed_through, fax,
+        as_it_is, paper_2x, paper_4x, corner, strip, photo, tight_crop, on_table, shadow_edge,
+        scan_rim, ruled, boxed, practice, grid, chalk, thin_pen, thick_pen, rotated, sheared, small,
+        neighbours, bleed_through, fax,
     )
 }  # fmt: skip
 

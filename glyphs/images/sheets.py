@@ -68,6 +68,17 @@ def draw_rules(lines, spacing, phase, tilt, width):
         y += spacing
 
 
+def draw_dashes(lines, line, dash, gap, width):
+    """Draw a line `(x0, y0, x1, y1)` in dashes of so many pixels, with gaps of so many."""
+    draw = ImageDraw.Draw(lines)
+    (x0, y0), (x1, y1) = line[:2], line[2:]
+    length = np.hypot(x1 - x0, y1 - y0)
+    for start in np.arange(0, length, dash + gap):
+        a, b = start / length, min(1, (start + dash) / length)
+        ends = (x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0))
+        draw.line(ends, fill=255, width=width)
+
+
 def ramp(size, rng, low, high):
     """Return light that falls off in one direction, float64 `(h, w)`, `low` to `high`."""
     width, height = size

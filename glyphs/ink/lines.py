@@ -88,7 +88,7 @@ def find_lines(mask, max_slope=MAX_SLOPE):
 
 
 def find_diagonals(mask):
-    """Return the Lines that fall from left to right about as the diagonal does.
+    """Return the Lines that fall from left to right by about 45 degrees.
 
     Their `rows` may lie outside of the mask; even a ruled one has steps, and so no `is_ruled`.
 
@@ -97,14 +97,14 @@ def find_diagonals(mask):
     """
     height, width = mask.shape
     # Columns are moved up, the more the further right they are: a diagonal becomes a level line.
-    shifts = np.arange(width) * height // width
-    index = np.arange(height)[:, None] + (height - shifts)
-    level = np.zeros((2 * height, width), bool)
+    shifts = np.arange(width)
+    index = np.arange(height)[:, None] + (width - shifts)
+    level = np.zeros((height + width, width), bool)
     np.put_along_axis(level, index, mask, axis=0)
     return [
         dataclasses.replace(
             line,
-            rows=line.rows - height + shifts,
+            rows=line.rows - width + shifts,
             pixels=np.take_along_axis(line.pixels, index, axis=0),
         )
         for line in find_lines(level, MAX_SKEW)

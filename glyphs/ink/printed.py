@@ -34,20 +34,23 @@ def _without_diagonals(mask, across, down):
     In a cell of 米字格 a horizontal, an upright and two diagonal lines guide the hand.
     """
     height, width = mask.shape
+    shorter = min(mask.shape)
     crosses = [
         (int(line.rows[width // 2]), int(other.rows[height // 2]), line.thickness)
         for line, other in itertools.product(across, down)
         if line.is_ruled or other.is_ruled
-        if 2 * line.length > width and 2 * other.length > height
+        if 2 * min(line.length, other.length) > shorter
     ]
     if not crosses:
         return mask
     falling, rising = [
-        [x for x in find_diagonals(one) if 2 * x.length > width and 2 * x.density > 1]
+        [x for x in find_diagonals(one) if 2 * x.length > shorter and 2 * x.density > 1]
         for one in (mask, mask[:, ::-1])
     ]
-    near = max(4, min(height, width) // 20)
+    near = max(4, shorter // 20)
     for (row, column, thickness), fall, rise in itertools.product(crosses, falling, rising):
+        if not 0 <= column < width:
+            continue
         at = int(fall.rows[column]), int(rise.rows[width - 1 - column])
         is_thin = max(fall.thickness, rise.thickness) <= 2 * thickness + 1
         if is_thin and max(abs(at[0] - row), abs(at[1] - row)) <= near:

@@ -88,4 +88,6 @@ def _is_free(grey, inside, rims):
     strokes = lines.stroke_width(ink)
     thick = [int(np.median(rims[side])) - 2 for side in sides]
     is_pen = [7 * strokes <= 10 * n <= 14 * strokes for n in thick]
-    return not any(is_pen) or max(thick) > 2 * strokes
+    # Within 同 or 匹, no stroke is that far from the outer ones.
+    is_apart = not (ink & windows.grown(~inside, 3 * strokes)).any()
+    return is_apart or not any(is_pen) or max(thick) > 2 * strokes

@@ -111,6 +111,11 @@ def find_diagonals(mask):
     ]
 
 
+def line_along(mask, rows):
+    """Return the Line along these rows, one for each column, or None where there is none."""
+    return _follow(mask, *_runs(mask), rows)
+
+
 def _follow(mask, top, bottom, rows):
     """Return the Line along these rows, or None where there is none."""
     height, width = mask.shape

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from glyphs.ink import windows
-from glyphs.ink.lines import find_diagonals, find_lines, goes_through, stroke_width
+from glyphs.ink.lines import find_diagonals, find_lines, goes_through, line_along, stroke_width
 
 
 def without_lines(mask):
@@ -23,9 +23,20 @@ def without_lines(mask):
     across, down = find_lines(mask), find_lines(mask.T)
     if not across and not down:
         return mask
-    mask = _without_diagonals(mask, across, down)
-    mask = _without_rules(mask, across, down)
-    return _without_box(mask, across, down)
+    rest = _without_diagonals(mask, across, down)
+    rest = _without_rules(rest, across, down)
+    rest = _without_box(rest, across, down)
+    return _without_remains(rest, mask & ~rest, max(x.thickness for x in across + down))
+
+
+def _without_remains(rest, removed, thickness):
+    """Return the rest without the specks that lie where lines were removed."""
+    if not removed.any():
+        return rest
+    label, count = windows.label(rest)
+    areas = np.bincount(label.ravel(), minlength=count + 1)
+    beside = np.bincount(label[windows.grown(removed, 2)], minlength=count + 1)
+    return rest & ((beside < areas) | (areas > 2 * thickness * thickness))[label]
 
 
 def _without_diagonals(mask, across, down):
@@ -137,7 +148,7 @@ def _without_box(mask, across, down):
             if box is not None and (best is None or _area(box) < _area(best[0])):
                 inner = np.zeros_like(mask)
                 inner[box[1] : box[3] + 1, box[0] : box[2] + 1] = True
-                guides = _guides(box, across, down)
+                guides = _guides(mask, sides, across, down)
                 outside = _minus(mask, (upper, lower, *guides[0]), (left, right, *guides[1]))
                 rest = outside & inner
                 if not rest.any() or 10 * rest.sum() < 9 * outside.sum():
@@ -157,14 +168,14 @@ def _without_box(mask, across, down):
                 is_guided = all(guides) and 20 * rest.sum() > mask.sum()
                 is_printed = is_thin or is_guided or _is_printed_box(sides, across + down, rest)
                 if is_filled and is_printed:
-                    best = box, most, inner, sides, is_guided
+                    best = box, most, inner, sides, guides if is_guided else None
     if best is None:
         return mask
-    box, most, inner, sides, is_guided = best
+    box, most, inner, sides, guides = best
     height, width = box[3] - box[1], box[2] - box[0]
     lines = [
         # Among guide lines may be a smaller box.
-        [x for x in found if 10 * x.length >= 8 * side or (is_guided and x.is_ruled)]
+        [x for x in found if 10 * x.length >= 8 * side or (guides and x.is_ruled)]
         for found, side in ((across, width), (down, height))
     ]
     lines = [
@@ -172,6 +183,8 @@ def _without_box(mask, across, down):
         for found in lines
     ]
     rest = _minus(mask, *lines)
+    if guides:
+        rest = _minus(rest, *guides)
     _clear_corners(rest, sides)
     label, count = windows.label(rest)
     within = np.bincount(label[inner], minlength=count + 1)
@@ -182,22 +195,27 @@ def _without_box(mask, across, down):
     return rest & (is_own & (np.bincount(middle.ravel(), minlength=count + 1) > 0))[label]
 
 
-def _guides(box, across, down):
+def _guides(mask, sides, across, down):
     """Return the lines through the middle of a box, from side to side: `([across], [down])`."""
-    left, top, right, bottom = box
-    column, row = (left + right) // 2, (top + bottom) // 2
-    near = min(right - left, bottom - top) // 16
-    return tuple(
-        [
-            line
-            for line in found
-            if abs(int(line.rows[along]) - middle) <= near and 10 * line.length >= 8 * side
-        ]
-        for found, along, middle, side in (
-            (across, column, row, right - left),
-            (down, row, column, bottom - top),
+    upper, lower, left, right = sides
+    most = 1 + max(side.thickness for side in sides)
+    guides = []
+    for one, first, last, found in ((mask, upper, lower, across), (mask.T, left, right, down)):
+        rows = (first.rows + last.rows) // 2
+        at = len(rows) // 2
+        near = abs(int(last.rows[at] - first.rows[at])) // 16
+        found = [x for x in found if abs(int(x.rows[at] - rows[at])) <= near]
+        # Dashes that strokes hide are found where they are looked for.
+        found.append(line_along(one, rows))
+        shortest = 8 * min(first.length, last.length)
+        guides.append(
+            [
+                x
+                for x in found
+                if x and 10 * x.length >= shortest and x.density > 0.45 and x.thickness <= most
+            ]
         )
-    )
+    return guides
 
 
 def _clear_corners(mask, sides):

@@ -4,11 +4,12 @@ Strokes that cross a line stay: where the ink is thicker than the line, it is no
 """
 
 import itertools
+import typing
 
 import numpy as np
 
-from glyphs.ink import windows
-from glyphs.ink.lines import find_diagonals, find_lines, goes_through, line_along, stroke_width
+from glyphs.ink import guides, windows
+from glyphs.ink.lines import find_lines, goes_through, stroke_width
 
 
 def without_lines(mask):
@@ -23,7 +24,7 @@ def without_lines(mask):
     across, down = find_lines(mask), find_lines(mask.T)
     if not across and not down:
         return mask
-    rest = _without_diagonals(mask, across, down)
+    rest = guides.without_diagonals(mask, across, down)
     rest = _without_rules(rest, across, down)
     rest = _without_box(rest, across, down)
     return _without_remains(rest, mask & ~rest, max(x.thickness for x in across + down))
@@ -39,36 +40,6 @@ def _without_remains(rest, removed, thickness):
     return rest & ((beside < areas) | (areas > 2 * thickness * thickness))[label]
 
 
-def _without_diagonals(mask, across, down):
-    """Return the mask without the two diagonals of practice paper, which cross where its lines do.
-
-    In a cell of 米字格 a horizontal, an upright and two diagonal lines guide the hand.
-    """
-    height, width = mask.shape
-    shorter = min(mask.shape)
-    crosses = [
-        (int(line.rows[width // 2]), int(other.rows[height // 2]), line.thickness)
-        for line, other in itertools.product(across, down)
-        if line.is_ruled or other.is_ruled
-        if 2 * min(line.length, other.length) > shorter
-    ]
-    if not crosses:
-        return mask
-    falling, rising = [
-        [x for x in find_diagonals(one) if 2 * x.length > shorter and 2 * x.density > 1]
-        for one in (mask, mask[:, ::-1])
-    ]
-    near = max(4, shorter // 20)
-    for (row, column, thickness), fall, rise in itertools.product(crosses, falling, rising):
-        if not 0 <= column < width:
-            continue
-        at = int(fall.rows[column]), int(rise.rows[width - 1 - column])
-        is_thin = max(fall.thickness, rise.thickness) <= 2 * thickness + 1
-        if is_thin and max(abs(at[0] - row), abs(at[1] - row)) <= near:
-            return mask & ~fall.pixels & ~rise.pixels[:, ::-1]
-    return mask
-
-
 def _without_rules(mask, across, down):
     """Return the mask without printed lines from border to border."""
     height, width = mask.shape
@@ -82,10 +53,11 @@ def _without_rules(mask, across, down):
             return mask
         strokes = stroke_width(rest)
         extent = _extent(_large_parts(rest), part=0)
-        # Strokes of the other direction count when a crop is told to be tight.
-        drawn = _minus(mask, *([x for x in found if x.is_ruled] for found in (through, upright)))
+        # Strokes of the other direction count when a crop is told to be tight, as in 十.
+        rules = [[x for x in found if x.is_ruled] for found in (through, upright)]
+        drawn = _minus(mask, *(found if len(found) > 1 else [] for found in rules))
         whole = _extent(_large_parts(drawn), part=0) if drawn.any() else extent
-        ruled = [sum(line.is_ruled for line in found) for found in (through, upright)]
+        ruled = [len(found) for found in rules]
         is_paper = max(ruled) >= 3 or (min(ruled) >= 2 and not _is_frame(through, upright))
         through = [
             line
@@ -134,88 +106,97 @@ def _is_printed(line, others, strokes, along, beside):
     return 8 * free >= along[2]
 
 
+class _Box(typing.NamedTuple):
+    """A printed box: its corners, its sides, and which lines of the mask go with it.
+
+    Attributes:
+        place: `(left, top, right, bottom)`.
+        sides: the Lines above, below, at the left, at the right.
+        middle: lines through its middle as guides.through_middle returns them; None where they are
+            strokes.
+        most: 20 times the thickness of what is thin beside strokes.
+    """
+
+    place: tuple
+    sides: tuple
+    middle: list | None
+    most: int
+
+
 def _without_box(mask, across, down):
     """Return the mask without a printed box, what is outside it, and lines that divide it."""
     across, down = across[:8], down[:8]
-    best = None
     through = [[x for x in found if goes_through(x, len(x.rows))] for found in (across, down)]
     if max(map(len, through)) >= 3 and min(map(len, through)) > 0:
         return mask  # squared paper is no box
-    for upper, lower in itertools.permutations(across, 2):
-        for left, right in itertools.permutations(down, 2):
-            sides = (upper, lower, left, right)
-            box = _box(*sides, mask.shape)
-            if box is not None and (best is None or _area(box) < _area(best[0])):
-                inner = np.zeros_like(mask)
-                inner[box[1] : box[3] + 1, box[0] : box[2] + 1] = True
-                guides = _guides(mask, sides, across, down)
-                outside = _minus(mask, (upper, lower, *guides[0]), (left, right, *guides[1]))
-                rest = outside & inner
-                if not rest.any() or 10 * rest.sum() < 9 * outside.sum():
-                    continue
-                top, bottom, first, last = _extent(rest)
-                is_filled = 4 * max(bottom - top, last - first) >= min(
-                    box[2] - box[0], box[3] - box[1]
-                )
-                # In 国 the frame is as wide as the other strokes, which nearly fill it.
-                is_loose = 3 * (bottom - top) <= 2 * (box[3] - box[1])
-                is_loose = is_loose and 3 * (last - first) <= 2 * (box[2] - box[0])
-                most = (15 if is_loose else 12) * stroke_width(rest) + 8
-                is_thin = all(20 * side.thickness <= most for side in sides)
-                # Those may be of squared paper.
-                is_thin = is_thin and not all(goes_through(x, len(x.rows)) for x in sides)
-                # 田 has such lines too, but nothing beside them.
-                is_guided = all(guides) and 20 * rest.sum() > mask.sum()
-                is_printed = is_thin or is_guided or _is_printed_box(sides, across + down, rest)
-                if is_filled and is_printed:
-                    best = box, most, inner, sides, guides if is_guided else None
-    if best is None:
-        return mask
-    box, most, inner, sides, guides = best
-    height, width = box[3] - box[1], box[2] - box[0]
+    box = None
+    for sides in itertools.product(
+        itertools.permutations(across, 2), itertools.permutations(down, 2)
+    ):
+        place = _place(*sides[0], *sides[1], mask.shape)
+        if place and (box is None or _area(place) < _area(box.place)):
+            box = _box(mask, place, (*sides[0], *sides[1]), across, down) or box
+    return mask if box is None else _minus_box(mask, box, across, down)
+
+
+def _box(mask, place, sides, across, down):
+    """Return the _Box that four lines make, or None where they are strokes or make another."""
+    left, top, right, bottom = place
+    middle = guides.through_middle(mask, sides, across, down)
+    outside = _minus(mask, (*sides[:2], *middle[0]), (*sides[2:], *middle[1]))
+    rest = np.zeros_like(mask)
+    inner = slice(top, bottom + 1), slice(left, right + 1)
+    rest[inner] = outside[inner]
+    ruled = [[x for x in found if x.is_ruled] for found in (across, down)]
+    beyond = _minus(outside & ~rest, *ruled)
+    if 50 * rest.sum() < mask.sum() or rest.sum() < 9 * beyond.sum():
+        return None
+    highest, lowest, first, last = _extent(rest)
+    if 4 * max(lowest - highest, last - first) < min(right - left, bottom - top):
+        return None
+    # In 国 the frame is as wide as the other strokes, which nearly fill it.
+    is_loose = 3 * (lowest - highest) <= 2 * (bottom - top)
+    is_loose = is_loose and 3 * (last - first) <= 2 * (right - left)
+    most = (15 if is_loose else 12) * stroke_width(rest) + 8
+    is_thin = all(20 * side.thickness <= most for side in sides)
+    # Those may be of squared paper.
+    is_thin = is_thin and not all(goes_through(x, len(x.rows)) for x in sides)
+    # 田 has such lines too, but nothing beside them.
+    is_guided = all(middle) and 20 * rest.sum() > mask.sum()
+    if not (is_thin or is_guided or _is_printed_box(sides, across + down, rest)):
+        return None
+    return _Box(place, sides, middle if is_guided else None, most)
+
+
+def _minus_box(mask, box, across, down):
+    """Return the mask without a _Box, what is outside it, and the lines that go with it."""
+    left, top, right, bottom = box.place
     lines = [
-        # Among guide lines may be a smaller box.
-        [x for x in found if 10 * x.length >= 8 * side or (guides and x.is_ruled)]
-        for found, side in ((across, width), (down, height))
-    ]
-    lines = [
-        [x for x in found if 20 * x.thickness <= most or any(x is side for side in sides)]
-        for found in lines
+        [
+            x
+            for x in found
+            # Among guide lines may be a smaller box.
+            if 10 * x.length >= 8 * side or (box.middle and x.is_ruled)
+            if 20 * x.thickness <= box.most or any(x is one for one in box.sides)
+        ]
+        for found, side in ((across, right - left), (down, bottom - top))
     ]
     rest = _minus(mask, *lines)
-    if guides:
-        rest = _minus(rest, *guides)
-    _clear_corners(rest, sides)
+    if box.middle:
+        rest = _minus(rest, *box.middle)
+    _clear_corners(rest, box.sides)
     label, count = windows.label(rest)
-    within = np.bincount(label[inner], minlength=count + 1)
-    is_own = 2 * within >= np.bincount(label.ravel(), minlength=count + 1)
     # What is left at the sides are the ends of other lines.
-    near = 3 + max(side.thickness for side in sides)
-    middle = label[box[1] + near : box[3] + 1 - near, box[0] + near : box[2] + 1 - near]
-    return rest & (is_own & (np.bincount(middle.ravel(), minlength=count + 1) > 0))[label]
-
-
-def _guides(mask, sides, across, down):
-    """Return the lines through the middle of a box, from side to side: `([across], [down])`."""
-    upper, lower, left, right = sides
-    most = 1 + max(side.thickness for side in sides)
-    guides = []
-    for one, first, last, found in ((mask, upper, lower, across), (mask.T, left, right, down)):
-        rows = (first.rows + last.rows) // 2
-        at = len(rows) // 2
-        near = abs(int(last.rows[at] - first.rows[at])) // 16
-        found = [x for x in found if abs(int(x.rows[at] - rows[at])) <= near]
-        # Dashes that strokes hide are found where they are looked for.
-        found.append(line_along(one, rows))
-        shortest = 8 * min(first.length, last.length)
-        guides.append(
-            [
-                x
-                for x in found
-                if x and 10 * x.length >= shortest and x.density > 0.45 and x.thickness <= most
-            ]
+    near = 3 + max(side.thickness for side in box.sides)
+    whole, inner, middle = (
+        np.bincount(part.ravel(), minlength=count + 1)
+        for part in (
+            label,
+            label[top : bottom + 1, left : right + 1],
+            label[top + near : bottom + 1 - near, left + near : right + 1 - near],
         )
-    return guides
+    )
+    return rest & ((2 * inner >= whole) & (middle > 0))[label]
 
 
 def _clear_corners(mask, sides):
@@ -254,7 +235,7 @@ def _large_parts(mask):
     return mask & (12 * areas >= areas.max())[label]
 
 
-def _box(upper, lower, left, right, shape):
+def _place(upper, lower, left, right, shape):
     """Return `(left, top, right, bottom)` of the box that four lines make, or None."""
     height, width = shape
     x0, x1 = int(left.rows[height // 2]), int(right.rows[height // 2])

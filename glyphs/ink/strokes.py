@@ -23,13 +23,11 @@ def find_strokes(picture, polarity, is_enlarged=False):
     """
     if is_enlarged or polarity == "light-on-dark":
         return _find_on_paper(picture, polarity, is_enlarged)
-    offset = 0, 0
-    for part_of in (desk.without_rims, desk.sheet_of):
-        if sheet := part_of(picture):
-            picture, polarity = sheet.picture, "dark-on-light"
-            offset = offset[0] + sheet.offset[0], offset[1] + sheet.offset[1]
-    found = _find_on_paper(picture, polarity)
-    return found and _moved(found, offset)
+    sheet = desk.sheet_of(picture) or desk.without_rims(picture)
+    if sheet is None:
+        return _find_on_paper(picture, polarity)
+    found = _find_on_paper(sheet.picture, "dark-on-light")
+    return found and _moved(found, sheet.offset)
 
 
 def _find_on_paper(picture, polarity, is_enlarged=False):

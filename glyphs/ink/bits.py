@@ -10,7 +10,6 @@ import typing
 IS_INK = b"0" * 64 + b"1" * 192
 
 _FEW = 48  # pixels: the longer side of pictures where rules and strokes can be as fine
-_LARGE = 160  # pixels: the longer side of pictures where what fills them may be a box
 
 
 def box_of_one_character(digits, size):
@@ -43,9 +42,6 @@ def box_of_one_character(digits, size):
     near = 1 + max(width, height) // 24
     if max(left, top, width - right, height - bottom) <= near:
         touched = 4  # a tight crop, whose outermost strokes are faint
-    fills = 4 * (right - left) > 3 * width and 4 * (bottom - top) > 3 * height
-    if max(size) > _LARGE and (fills or touched == 4):
-        return None
     # What is more than a pixel wide.
     core = mask & mask >> 1
     core &= core >> stride

@@ -20,6 +20,7 @@ _SMALL = 24  # pixels: the longer side of pictures that are enlarged
 _FINER = 4  # times
 _SPECK = 3  # pixels: the longer side of what is no dot yet, but dust
 _LOW = 32  # pixels: the shorter side of pictures that one stroke can fill
+_LARGE = 160  # pixels: the longer side of pictures where what fills them may be a box
 _SHEET = 48  # pixels: the shorter side of what may be a sheet
 _FLAT = 12  # grey levels: clean paper varies by less
 _INK = ord("1")  # the digit of ink
@@ -146,6 +147,12 @@ def _find_clean(picture, polarity):
     if box is None:
         return None
     image = Image.frombuffer("L", (width, height), stretched, "raw", "L", stride, 1)
+    fills = 4 * (box[2] - box[0]) > 3 * width and 4 * (box[3] - box[1]) > 3 * height
+    if fills and max(picture.size) > _LARGE:
+        from glyphs.ink import printed
+
+        if printed.shows_lines(image):
+            return None
     faintest = image.getbbox()
     beyond = max(
         box[0] - faintest[0], box[1] - faintest[1], faintest[2] - box[2], faintest[3] - box[3]

@@ -7,9 +7,12 @@ import itertools
 import typing
 
 import numpy as np
+from PIL import Image
 
 from glyphs.ink import guides, windows
 from glyphs.ink.lines import find_lines, goes_through, stroke_width
+
+SIDE = 224  # pixels: the longer side of a picture that is looked at
 
 
 def without_lines(mask):
@@ -28,6 +31,18 @@ def without_lines(mask):
     rest = _without_rules(rest, across, down)
     rest = _without_box(rest, across, down)
     return _without_remains(rest, mask & ~rest, max(x.thickness for x in across + down))
+
+
+def shows_lines(image):
+    """Return whether an image shows printed lines.
+
+    Args:
+        image: PIL image of mode "L", 0 = paper, 255 = ink.
+    """
+    scale = max(1, max(image.size) / SIDE)
+    size = [max(1, round(side / scale)) for side in image.size]
+    mask = np.asarray(image.resize(size, Image.Resampling.BOX)) > 64
+    return bool((without_lines(mask) != mask).any())
 
 
 def _without_remains(rest, removed, thickness):

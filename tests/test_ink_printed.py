@@ -13,8 +13,8 @@ SIDE = 200
 
 def cell(character, *, first=8, grey=110, gap=0, diagonals=True, width=2, turn=0):
     """Return `(picture, box)`: a character in a cell of practice paper, and where it is."""
-    picture = drawn(character, side=SIDE, size=110)
-    paper = Image.new("L", picture.size)
+    strokes = drawn(character, side=SIDE, size=110)
+    paper = Image.new("L", strokes.size)
     last, middle = SIDE - 1 - first, SIDE // 2
     guides = [(first, middle, last, middle), (middle, first, middle, last)]
     if diagonals:
@@ -22,21 +22,17 @@ def cell(character, *, first=8, grey=110, gap=0, diagonals=True, width=2, turn=0
     for guide in guides:
         sheets.draw_dashes(paper, guide, 8, gap, width)
     ImageDraw.Draw(paper).rectangle((first, first, last, last), outline=255, width=width)
-    picture = Image.composite(
-        Image.new("L", picture.size, grey), picture, paper.point(lambda v: v and 255)
-    ).convert("L")
-    strokes = drawn(character, side=SIDE, size=110)
-    picture = Image.fromarray(np.minimum(np.asarray(picture), np.asarray(strokes)))
+    lines = np.where(np.asarray(paper) > 0, grey, 255).astype(np.uint8)
+    picture = Image.fromarray(np.minimum(lines, np.asarray(strokes)))
     turned = [p.rotate(turn, Image.Resampling.BICUBIC, fillcolor=255) for p in (picture, strokes)]
     return turned[0], tight(turned[1])
 
 
-@pytest.mark.parametrize("character", ["あ", "永", "木"])
+@pytest.mark.parametrize("character", drawable("あ永木"))
 @pytest.mark.parametrize("first", [8, 1, -8], ids=["whole", "at the border", "within the cell"])
 @pytest.mark.parametrize("gap", [0, 6], ids=["lines", "dashes"])
 @pytest.mark.parametrize("diagonals", [False, True])
 def test_practice_paper_goes(character, first, gap, diagonals):
-    (character,) = drawable(character) or ["あ"]
     picture, box = cell(character, first=first, gap=gap, diagonals=diagonals)
     assert_found(picture, box, within=6)
     assert_found(noisy(on_grey(picture)), box, within=6)
@@ -131,7 +127,49 @@ def test_strokes_along_the_borders_are_no_rims(character):
     picture = drawn(character, side=160, size=120)
     picture = picture.crop(tight(picture))
     assert rims.within_rims(np.asarray(picture)) is None
-    assert desk.without_rims(picture) is None
+
+
+@pytest.mark.parametrize("free", [4, 12, 25])
+@pytest.mark.parametrize("side", range(4))
+@pytest.mark.parametrize("character", drawable("二三川旦旧ニテラ"))
+def test_nor_where_one_side_of_the_crop_is_free(character, side, free):
+    picture = drawn(character, side=160, size=80)
+    box = list(tight(picture))
+    box[side] += -free if side < 2 else free
+    picture = picture.crop(box)
+    for grey in (picture, noisy(on_grey(picture))):
+        assert rims.within_rims(np.asarray(grey)) is None
+
+
+@pytest.mark.parametrize("count", [4, 6, 8])
+def test_a_net_of_lines_stays(count):
+    mask = np.zeros((224, 224), bool)
+    for at in np.linspace(20, 200, count + 1).astype(int):
+        mask[at : at + 2, 20:202] = mask[20:202, at : at + 2] = True
+    assert 2 * printed.without_lines(mask).sum() > mask.sum()
+
+
+@pytest.mark.parametrize("stroke", [3, 6])
+@pytest.mark.parametrize("shape", ["across", "down", "cross"])
+def test_a_stroke_through_the_middle_of_a_box_stays(shape, stroke):
+    picture = Image.new("L", (120, 120), 255)
+    draw = ImageDraw.Draw(picture)
+    if shape != "down":
+        draw.line((22, 60, 98, 60), fill=0, width=stroke)
+    if shape != "across":
+        draw.line((60, 22, 60, 98), fill=0, width=stroke)
+    box = tight(picture)
+    draw.rectangle((10, 10, 110, 110), outline=0, width=2)
+    assert_found(picture, box, within=4)
+
+
+@pytest.mark.parametrize("side", [30, 36, 40, 48])
+def test_the_rims_of_a_small_scan_take_no_ink(side):
+    picture = drawn("二", side=side, size=side // 2)
+    box = tight(picture)
+    pixels = np.array(picture)
+    pixels[:, :5] = 10
+    assert_found(Image.fromarray(pixels), box, within=1)
 
 
 def test_paper_is_painted_where_a_rim_was():

@@ -133,7 +133,7 @@ def only_classes(index, wanted, source):
 
     Args:
         index: an index.Index.
-        wanted: class names, or characters: of these, every class whose name stands for it.
+        wanted: class names, or characters, each of which means every class that stands for it.
         source: where they are from, for errors.
 
     Raises:

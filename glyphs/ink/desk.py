@@ -1,10 +1,11 @@
 """Find the sheet of paper that lies on a table, and show it without what is around.
 
-    sheet = sheet_of(picture)
+    sheet = paper_of(picture)
 
 A sheet is the largest light part of a picture, has straight edges, and holds all that looks like
 strokes; the table is darker and reaches the border. A shadow has an edge, too: but strokes go on
 in it, or there are none on the light side. A light stroke is no sheet, as nothing is drawn on it.
+The page of a scan is what is within its rims.
 """
 
 import typing
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from glyphs.ink import lines, paper, rims, windows
 
-SIDE = 112  # pixels: the longer side of the picture that is looked at
+SIDE = 112  # pixels, at most: the longer side of the picture that is looked at
 RIM_SIDE = 224  # the same where rims are looked for, which may be thin
 LEAST = 48  # pixels: the shorter side of pictures that may show a table
 _LEAST_PART = 25  # a sheet is at least the 25th part of the picture
@@ -32,6 +33,11 @@ class Sheet(typing.NamedTuple):
 
     picture: Image.Image
     offset: tuple
+
+
+def paper_of(picture):
+    """Return the Sheet that lies on a table or within the rims of a scan, or None."""
+    return sheet_of(picture) or without_rims(picture)
 
 
 def sheet_of(picture):

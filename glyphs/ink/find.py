@@ -3,9 +3,10 @@
     ink = find_ink(picture)
     ink.image.save("ink.png")
 
-What is around the character does not matter: wide paper, uneven light, a shadow, ruled lines, a
-printed box, dust, the strokes of neighbours. Most pictures of data sets are clean. Pillow alone
-sees that, and crops them; NumPy is imported for the first picture that is not.
+What is around the character does not matter: wide paper, uneven light, a shadow, a table, the rims
+of a scan, ruled lines, a printed box with or without guide lines, dust, the strokes of neighbours.
+Most pictures of data sets are clean. Pillow alone sees that, and crops them; NumPy is imported for
+the first picture that is not, or that is large and full, or has ink along a side.
 """
 
 import dataclasses
@@ -138,20 +139,19 @@ def _find_clean(picture, polarity):
     # Faster than `point`, which makes a new list of the table each time.
     stretched = grey.translate(table)
     digits = stretched.translate(bits.IS_INK)
-    if polarity == "dark-on-light" and _has_dark_side(digits, width):
-        from glyphs.ink import desk  # NumPy takes a tenth of a second
-
-        if desk.without_rims(picture):
-            return None
     box = bits.box_of_one_character(digits, (width, height))
     if box is None:
         return None
     image = Image.frombuffer("L", (width, height), stretched, "raw", "L", stride, 1)
-    fills = 4 * (box[2] - box[0]) > 3 * width and 4 * (box[3] - box[1]) > 3 * height
-    if fills and max(picture.size) > _LARGE:
-        from glyphs.ink import printed
+    is_full = 4 * (box[2] - box[0]) > 3 * width and 4 * (box[3] - box[1]) > 3 * height
+    is_full = is_full and max(picture.size) > _LARGE
+    is_dark = polarity == "dark-on-light"
+    if is_full or (is_dark and _has_inked_side(digits, width)):
+        from glyphs.ink import desk, strokes  # NumPy takes a tenth of a second
 
-        if printed.shows_lines(image):
+        if is_dark and desk.paper_of(picture):
+            return None
+        if is_full and strokes.shows_more(image):
             return None
     faintest = image.getbbox()
     beyond = max(
@@ -168,7 +168,7 @@ def _find_clean(picture, polarity):
     return Ink(image, box, polarity)
 
 
-def _has_dark_side(digits, width):
+def _has_inked_side(digits, width):
     """Return whether there is ink along most of a side of a picture: it may be no stroke.
 
     `digits` are those of bits.box_of_one_character.

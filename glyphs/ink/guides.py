@@ -15,12 +15,12 @@ def without_diagonals(mask, across, down):
     height, width = mask.shape
     shorter = min(height, width)
     rows, columns = (
-        [(int(x.rows[len(x.rows) // 2]), x) for x in found if 2 * x.length > shorter]
+        [(int(x.rows[len(x.rows) // 2]), x) for x in found[:8] if 2 * x.length > shorter]
         for found in (across, down)
     )
     # The middle one may hide behind strokes; it lies between those at the sides.
     for found in (rows, columns):
-        for (a, one), (b, _) in itertools.combinations(found[:8], 2):
+        for (a, one), (b, _) in itertools.combinations(tuple(found), 2):
             found.append(((a + b) // 2, one))
     crosses = {
         (row, column, line.thickness)
@@ -30,7 +30,7 @@ def without_diagonals(mask, across, down):
     if not crosses:
         return mask
     falling, rising = (
-        [x for x in find_diagonals(one) if 2 * x.length > shorter and 2 * x.density > 1]
+        [x for x in find_diagonals(one)[:8] if 2 * x.length > shorter and 2 * x.density > 1]
         for one in (mask, mask[:, ::-1])
     )
     near = max(4, shorter // 20)
@@ -45,7 +45,7 @@ def without_diagonals(mask, across, down):
 
 
 def through_middle(mask, sides, across, down):
-    """Return the lines through the middle of a box, from side to side: `([across], [down])`.
+    """Return the lines through the middle of a box, from side to side: `[across, down]`.
 
     Args:
         mask: bool `(h, w)`, True = ink.
@@ -62,12 +62,12 @@ def through_middle(mask, sides, across, down):
         found = [x for x in found if abs(int(x.rows[at] - rows[at])) <= near]
         # Dashes that strokes hide are found where they are looked for.
         found.append(line_along(one, rows))
-        shortest = 8 * min(first.length, last.length)
+        shortest = min(first.length, last.length)
         guides.append(
             [
                 x
                 for x in found
-                if x and 10 * x.length >= shortest and x.density > 0.45 and x.thickness <= most
+                if x and 10 * x.length >= 8 * shortest and x.density > 0.45 and x.thickness <= most
             ]
         )
     return guides

@@ -90,7 +90,8 @@ def find_lines(mask, max_slope=MAX_SLOPE):
 def find_diagonals(mask):
     """Return the Lines that fall from left to right by about 45 degrees.
 
-    Their `rows` may lie outside of the mask; even a ruled one has steps, and so no `is_ruled`.
+    Their `rows` may lie outside of the mask, and `is_ruled` says little: all but exact ones have
+    steps.
 
     Args:
         mask: bool `(h, w)`, True = ink.

@@ -7,12 +7,11 @@ import itertools
 import typing
 
 import numpy as np
-from PIL import Image
 
 from glyphs.ink import guides, windows
 from glyphs.ink.lines import find_lines, goes_through, stroke_width
 
-SIDE = 224  # pixels: the longer side of a picture that is looked at
+_BOXES = 100  # that are looked at, the smallest first
 
 
 def without_lines(mask):
@@ -30,19 +29,9 @@ def without_lines(mask):
     rest = guides.without_diagonals(mask, across, down)
     rest = _without_rules(rest, across, down)
     rest = _without_box(rest, across, down)
-    return _without_remains(rest, mask & ~rest, max(x.thickness for x in across + down))
-
-
-def shows_lines(image):
-    """Return whether an image shows printed lines.
-
-    Args:
-        image: PIL image of mode "L", 0 = paper, 255 = ink.
-    """
-    scale = max(1, max(image.size) / SIDE)
-    size = [max(1, round(side / scale)) for side in image.size]
-    mask = np.asarray(image.resize(size, Image.Resampling.BOX)) > 64
-    return bool((without_lines(mask) != mask).any())
+    thickness = sorted(x.thickness for x in across + down)[len(across + down) // 2]
+    rest = _without_remains(rest, mask & ~rest, thickness)
+    return rest if 50 * rest.sum() >= mask.sum() else mask
 
 
 def _without_remains(rest, removed, thickness):
@@ -67,13 +56,13 @@ def _without_rules(mask, across, down):
         if 50 * rest.sum() < mask.sum():
             return mask
         strokes = stroke_width(rest)
-        extent = _extent(_large_parts(rest), part=0)
+        extent = _extent(_large_parts(rest))
         # Strokes of the other direction count when a crop is told to be tight, as in 十.
         rules = [[x for x in found if x.is_ruled] for found in (through, upright)]
         drawn = _minus(mask, *(found if len(found) > 1 else [] for found in rules))
-        whole = _extent(_large_parts(drawn), part=0) if drawn.any() else extent
-        ruled = [len(found) for found in rules]
-        is_paper = max(ruled) >= 3 or (min(ruled) >= 2 and not _is_frame(through, upright))
+        whole = _extent(_large_parts(drawn)) if drawn.any() else extent
+        n_ruled = [len(found) for found in rules]
+        is_paper = max(n_ruled) >= 3 or (min(n_ruled) >= 2 and not _is_frame(through, upright))
         through = [
             line
             for line in through
@@ -103,8 +92,8 @@ def _is_frame(across, down):
 def _is_printed(line, others, strokes, along, beside):
     """Return whether a line from border to border is none of the character's strokes.
 
-    `along` and `beside` are where the rest of the ink begins and ends, and the picture's side, in
-    the line's direction and across it.
+    `along` is where the rest of the ink begins and ends in the line's direction, `beside` where all
+    that may be strokes does across it; each ends with the picture's side.
     """
     if 10 * line.thickness <= 6 * strokes:
         return True
@@ -129,7 +118,7 @@ class _Box(typing.NamedTuple):
         sides: the Lines above, below, at the left, at the right.
         middle: lines through its middle as guides.through_middle returns them; None where they are
             strokes.
-        most: 20 times the thickness of what is thin beside strokes.
+        most: a line is thin beside the strokes where 20 times its thickness is no more.
     """
 
     place: tuple
@@ -144,29 +133,37 @@ def _without_box(mask, across, down):
     through = [[x for x in found if goes_through(x, len(x.rows))] for found in (across, down)]
     if max(map(len, through)) >= 3 and min(map(len, through)) > 0:
         return mask  # squared paper is no box
-    box = None
-    for sides in itertools.product(
+    places = []
+    for pairs in itertools.product(
         itertools.permutations(across, 2), itertools.permutations(down, 2)
     ):
-        place = _place(*sides[0], *sides[1], mask.shape)
-        if place and (box is None or _area(place) < _area(box.place)):
-            box = _box(mask, place, (*sides[0], *sides[1]), across, down) or box
-    return mask if box is None else _minus_box(mask, box, across, down)
+        sides = (*pairs[0], *pairs[1])
+        if place := _place(*sides, mask.shape):
+            places.append((_area(place), len(places), place, sides))
+    for _, _, place, sides in sorted(places)[:_BOXES]:
+        if box := _box(mask, place, sides, across, down):
+            return _minus_box(mask, box, across, down)
+    return mask
 
 
 def _box(mask, place, sides, across, down):
     """Return the _Box that four lines make, or None where they are strokes or make another."""
     left, top, right, bottom = place
-    middle = guides.through_middle(mask, sides, across, down)
-    outside = _minus(mask, (*sides[:2], *middle[0]), (*sides[2:], *middle[1]))
-    rest = np.zeros_like(mask)
     inner = slice(top, bottom + 1), slice(left, right + 1)
-    rest[inner] = outside[inner]
+    without = _minus(mask, sides[:2], sides[2:])
+    # 田 has lines through its middle too, but nothing beside them; 十 in a box has nothing else.
+    middle = guides.through_middle(mask, sides, across, down)
+    beside = _minus(without, *middle)
     ruled = [[x for x in found if x.is_ruled] for found in (across, down)]
-    beyond = _minus(outside & ~rest, *ruled)
+    is_guided = all(middle) and 20 * _minus(beside, *ruled)[inner].sum() > mask.sum()
+    if is_guided:
+        without = beside
+    rest = np.zeros_like(mask)
+    rest[inner] = without[inner]
+    beyond = _minus(without & ~rest, *ruled)
     if 50 * rest.sum() < mask.sum() or rest.sum() < 9 * beyond.sum():
         return None
-    highest, lowest, first, last = _extent(rest)
+    highest, lowest, first, last = _extent(rest, but=50)
     if 4 * max(lowest - highest, last - first) < min(right - left, bottom - top):
         return None
     # In 国 the frame is as wide as the other strokes, which nearly fill it.
@@ -176,8 +173,6 @@ def _box(mask, place, sides, across, down):
     is_thin = all(20 * side.thickness <= most for side in sides)
     # Those may be of squared paper.
     is_thin = is_thin and not all(goes_through(x, len(x.rows)) for x in sides)
-    # 田 has such lines too, but nothing beside them.
-    is_guided = all(middle) and 20 * rest.sum() > mask.sum()
     if not (is_thin or is_guided or _is_printed_box(sides, across + down, rest)):
         return None
     return _Box(place, sides, middle if is_guided else None, most)
@@ -278,11 +273,14 @@ def _minus(mask, across, down):
     return rest
 
 
-def _extent(mask, part=0.02):
-    """Return the first and last row, first and last column that hold all but part of the pixels."""
+def _extent(mask, but=None):
+    """Return the first and last row, first and last column of a mask.
+
+    `but`: of so many pixels, one at either end may be left out.
+    """
     found = []
     for axis in (1, 0):
         counts = np.cumsum(mask.sum(axis=axis))
-        few = int(counts[-1] * part)
+        few = counts[-1] // but if but else 0
         found += np.searchsorted(counts, (few + 1, counts[-1] - few)).tolist()
     return found

@@ -12,7 +12,7 @@ from glyphs.ink import lines, windows
 _STEP = 48  # grey levels between a rim and the paper, at least
 _DEPTH = 6  # a rim takes at most the 6th part of the picture
 # Left and top, left and bottom, right and bottom: no character has strokes there that go straight
-# from corner to corner, as 司 has at the top and on the right.
+# from corner to corner, and others apart from them, as 司 has at the top and on the right.
 _UNLIKE_STROKES = ([0, 1], [0, 3], [2, 3])
 
 
@@ -47,21 +47,23 @@ def _rim(grey):
     # What lies at the ends may be another side's rim.
     columns = np.arange(width // _DEPTH, width - width // _DEPTH)
     first = grey[0, columns]
-    is_dark = first <= np.percentile(first, 10) + _STEP
+    is_dark = first <= np.percentile(first, 10, method="nearest") + _STEP
     beyond = grey[: most + 1, columns] - first >= _STEP
     depths = np.where(is_dark, beyond.argmax(axis=0), 0)
     found = np.nonzero(depths)[0]
     if 10 * len(found) < 6 * len(columns) or 10 * len(found) < 9 * is_dark.sum():
         return None
+    # The straight line through the middles of the first and the last third, times `scale`.
     third = len(found) // 3
-    a, b = np.median(found[:third]), np.median(found[-third:])
-    start, end = np.median(depths[found[:third]]), np.median(depths[found[-third:]])
-    slope = (end - start) / (b - a)
-    straight = start + slope * (np.arange(len(columns)) - a)
-    if 10 * np.count_nonzero(np.abs(depths - straight.clip(0)) <= 1.5) < 9 * len(columns):
+    parts = found[:third], found[-third:]
+    a, b = (int(2 * np.median(part)) for part in parts)
+    start, end = (int(2 * np.median(depths[part])) for part in parts)
+    scale = 2 * (b - a)
+    straight = start * (b - a) + (end - start) * (2 * (np.arange(width) - columns[0]) - a)
+    off = np.abs(scale * depths - straight[columns].clip(0))
+    if 10 * np.count_nonzero(2 * off <= 3 * scale) < 9 * len(columns):
         return None
-    whole = start + slope * (np.arange(width) - columns[0] - a)
-    return np.ceil(whole + 2).clip(0).astype(int)
+    return (-(-(straight + 2 * scale) // scale)).clip(0)
 
 
 def _is_free(grey, inside, rims):
@@ -76,18 +78,19 @@ def _is_free(grey, inside, rims):
     ink = inside & (int(np.median(grey[inside])) - grey.astype(np.int16) >= _STEP)
     if ink.sum() < 6:
         return False
-    margin = 1 + max(ink.shape) // 50
+    margin = 2 + max(ink.shape) // 50
     if (ink & windows.grown(~inside, margin)).any():
         return False
-    ends = ink[:, :margin], ink[:margin], ink[:, width - margin :], ink[height - margin :]
     sides = [side for side in range(4) if rims[side] is not None]
-    if len(sides) == 1:
-        return not ends[sides[0] - 2].any()
     if sides in _UNLIKE_STROKES:
         return True
     strokes = lines.stroke_width(ink)
     thick = [int(np.median(rims[side])) - 2 for side in sides]
     is_pen = [7 * strokes <= 10 * n <= 14 * strokes for n in thick]
+    is_other = not any(is_pen) or max(thick) > 2 * strokes
+    if len(sides) == 1:
+        # The lower stroke of 二 and 旦 goes along the border of a crop that is tight below.
+        ends = ink[:, :margin], ink[:margin], ink[:, width - margin :], ink[height - margin :]
+        return is_other and not ends[sides[0] - 2].any()
     # Within 同 or 匹, no stroke is that far from the outer ones.
-    is_apart = not (ink & windows.grown(~inside, 3 * strokes)).any()
-    return is_apart or not any(is_pen) or max(thick) > 2 * strokes
+    return is_other or not (ink & windows.grown(~inside, 3 * strokes)).any()

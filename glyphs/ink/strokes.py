@@ -23,11 +23,21 @@ def find_strokes(picture, polarity, is_enlarged=False):
     """
     if is_enlarged or polarity == "light-on-dark":
         return _find_on_paper(picture, polarity, is_enlarged)
-    sheet = desk.sheet_of(picture) or desk.without_rims(picture)
+    sheet = desk.paper_of(picture)
     if sheet is None:
         return _find_on_paper(picture, polarity)
     found = _find_on_paper(sheet.picture, "dark-on-light")
     return found and _moved(found, sheet.offset)
+
+
+def shows_more(image):
+    """Return whether an image shows more than strokes: printed lines, or a table beside the sheet.
+
+    Args:
+        image: PIL image of mode "L", 0 = paper, 255 = ink.
+    """
+    mask = np.asarray(_analysed(image)) > 64
+    return not np.array_equal(printed.without_lines(_without_table(mask)), mask)
 
 
 def _find_on_paper(picture, polarity, is_enlarged=False):

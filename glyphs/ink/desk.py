@@ -1,6 +1,6 @@
 """Find the sheet of paper that lies on a table, and show it without what is around.
 
-    sheet = paper_of(picture)
+    sheet = page_of(picture)
 
 A sheet is the largest light part of a picture, has straight edges, and holds all that looks like
 strokes; the table is darker and reaches the border. A shadow has an edge, too: but strokes go on
@@ -35,7 +35,7 @@ class Sheet(typing.NamedTuple):
     offset: tuple
 
 
-def paper_of(picture):
+def page_of(picture):
     """Return the Sheet that lies on a table or within the rims of a scan, or None."""
     return sheet_of(picture) or without_rims(picture)
 

@@ -149,7 +149,7 @@ def _find_clean(picture, polarity):
     if is_full or (is_dark and _has_inked_side(digits, width)):
         from glyphs.ink import desk, strokes  # NumPy takes a tenth of a second
 
-        if is_dark and desk.paper_of(picture):
+        if is_dark and desk.page_of(picture):
             return None
         if is_full and strokes.shows_more(image):
             return None

@@ -23,7 +23,7 @@ def find_strokes(picture, polarity, is_enlarged=False):
     """
     if is_enlarged or polarity == "light-on-dark":
         return _find_on_paper(picture, polarity, is_enlarged)
-    sheet = desk.paper_of(picture)
+    sheet = desk.page_of(picture)
     if sheet is None:
         return _find_on_paper(picture, polarity)
     found = _find_on_paper(sheet.picture, "dark-on-light")

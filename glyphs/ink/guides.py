@@ -44,24 +44,28 @@ def without_diagonals(mask, across, down):
     return mask
 
 
-def through_middle(mask, sides, across, down):
+def through_middle(mask, sides, across, down, runs):
     """Return the lines through the middle of a box, from side to side: `[across, down]`.
 
     Args:
         mask: bool `(h, w)`, True = ink.
         sides: the Lines of the box, `(upper, lower, left, right)`.
         across, down: what lines.find_lines found in the mask, and in it transposed.
+        runs: what lines.upright_runs returned of the mask, and of it transposed.
     """
     upper, lower, left, right = sides
     most = 1 + max(side.thickness for side in sides)
     guides = []
-    for one, first, last, found in ((mask, upper, lower, across), (mask.T, left, right, down)):
+    for one, first, last, found, its_runs in (
+        (mask, upper, lower, across, runs[0]),
+        (mask.T, left, right, down, runs[1]),
+    ):
         rows = (first.rows + last.rows) // 2
         at = len(rows) // 2
         near = abs(int(last.rows[at] - first.rows[at])) // 16
         found = [x for x in found if abs(int(x.rows[at] - rows[at])) <= near]
         # Dashes that strokes hide are found where they are looked for.
-        found.append(line_along(one, rows))
+        found.append(line_along(one, rows, its_runs))
         shortest = min(first.length, last.length)
         guides.append(
             [

@@ -56,7 +56,7 @@ def find_lines(mask, max_slope=MAX_SLOPE):
         max_slope: pixels down or up per pixel to the right.
     """
     height, width = mask.shape
-    top, bottom = _runs(mask)
+    top, bottom = upright_runs(mask)
     edges = mask.copy()
     edges[1:] &= ~mask[:-1]
     ys, xs = np.nonzero(edges)
@@ -112,9 +112,15 @@ def find_diagonals(mask):
     ]
 
 
-def line_along(mask, rows):
-    """Return the Line along these rows, one for each column, or None where there is none."""
-    return _follow(mask, *_runs(mask), rows)
+def line_along(mask, rows, runs):
+    """Return the Line along these rows, one for each column, or None where there is none.
+
+    Args:
+        mask: bool `(h, w)`, True = ink.
+        rows: int `(w,)`.
+        runs: what upright_runs returned of the mask.
+    """
+    return _follow(mask, *runs, rows)
 
 
 def _follow(mask, top, bottom, rows):
@@ -175,7 +181,7 @@ def _is_ruled(columns, first, last):
     return bool(10 * (np.abs(off) <= 1.25 * third * (b - a)).sum() >= 9 * len(columns))
 
 
-def _runs(mask):
+def upright_runs(mask):
     """Return for each pixel of ink the first and the last row of its vertical run."""
     height = mask.shape[0]
     index = np.arange(height, dtype=np.int32)[:, None]

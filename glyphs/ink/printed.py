@@ -9,7 +9,7 @@ import typing
 import numpy as np
 
 from glyphs.ink import guides, windows
-from glyphs.ink.lines import find_lines, goes_through, stroke_width
+from glyphs.ink.lines import find_lines, goes_through, stroke_width, upright_runs
 
 _BOXES = 100  # that are looked at, the smallest first
 
@@ -140,19 +140,20 @@ def _without_box(mask, across, down):
         sides = (*pairs[0], *pairs[1])
         if place := _place(*sides, mask.shape):
             places.append((_area(place), len(places), place, sides))
+    runs = (upright_runs(mask), upright_runs(mask.T)) if places else None
     for _, _, place, sides in sorted(places)[:_BOXES]:
-        if box := _box(mask, place, sides, across, down):
+        if box := _box(mask, place, sides, across, down, runs):
             return _minus_box(mask, box, across, down)
     return mask
 
 
-def _box(mask, place, sides, across, down):
+def _box(mask, place, sides, across, down, runs):
     """Return the _Box that four lines make, or None where they are strokes or make another."""
     left, top, right, bottom = place
     inner = slice(top, bottom + 1), slice(left, right + 1)
     without = _minus(mask, sides[:2], sides[2:])
     # 田 has lines through its middle too, but nothing beside them; 十 in a box has nothing else.
-    middle = guides.through_middle(mask, sides, across, down)
+    middle = guides.through_middle(mask, sides, across, down, runs)
     beside = _minus(without, *middle)
     ruled = [[x for x in found if x.is_ruled] for found in (across, down)]
     is_guided = all(middle) and 20 * _minus(beside, *ruled)[inner].sum() > mask.sum()
